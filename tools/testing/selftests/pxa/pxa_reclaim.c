@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reclaim of merged pages: by request and under memory pressure.  What comes
+ * back from the disk must be what each file held.
+ */
+#include "pxa_util.h"
+
+static void drop_caches_unmapped(void)
+{
+	struct pair p;
+
+	pair_setup(&p, PROT_READ, MAP_SHARED);
+	pf_unmap(&p.a);
+	pf_unmap(&p.b);
+	drop_caches();
+	check_counters(0, 0);
+	pair_check(&p);
+}
+
+static void drop_caches_mapped(void)
+{
+	struct pair p;
+
+	pair_setup(&p, PROT_READ, MAP_SHARED);
+	drop_caches();
+	drop_caches();
+	pf_check(&p.a);
+	pf_check(&p.b);
+	pair_check(&p);
+}
+
+static void drop_caches_one_mapped(void)
+{
+	struct pair p;
+
+	pair_setup(&p, PROT_READ, MAP_SHARED);
+	pf_unmap(&p.b);
+	drop_caches();
+	REQ(!memcmp(p.a.map, p.a.shadow, p.a.size));
+	pf_write(&p.b, 3 * psz, 3, 50);
+	pf_check(&p.a);
+	pf_check(&p.b);
+	pf_write(&p.a, 2 * psz, 3, 51);
+	pair_check(&p);
+}
+
+static void fadvise_dontneed(void)
+{
+	struct pair p;
+
+	pair_setup(&p, PROT_READ, MAP_SHARED);
+	pf_unmap(&p.a);
+	REQ(OP(posix_fadvise(p.a.fd, 0, 0, POSIX_FADV_DONTNEED)) == 0);
+	REQ(!memcmp(p.b.map, p.b.shadow, p.b.size));
+	pf_check(&p.a);
+	pf_unmap(&p.b);
+	REQ(OP(posix_fadvise(p.a.fd, 0, 0, POSIX_FADV_DONTNEED)) == 0);
+	REQ(OP(posix_fadvise(p.b.fd, 0, 0, POSIX_FADV_DONTNEED)) == 0);
+	check_counters(0, 0);
+	pair_check(&p);
+}
+
+static void fadvise_dontneed_one_page(void)
+{
+	struct pair p;
+
+	pair_setup(&p, PROT_READ, MAP_SHARED);
+	pf_unmap(&p.a);
+	pf_unmap(&p.b);
+	REQ(OP(posix_fadvise(p.a.fd, psz, psz, POSIX_FADV_DONTNEED)) == 0);
+	check_counters(-1, PAIR_SHARED - 1);
+	pair_check(&p);
+}
+
+static void madv_pageout(void)
+{
+	struct pair p;
+	int i;
+
+	pair_setup(&p, PROT_READ | PROT_WRITE, MAP_SHARED);
+	for (i = 0; i < 3; i++) {
+		if (OP(madvise(p.a.map, p.a.map_len, MADV_PAGEOUT)) && errno == EINVAL)
+			pxa_skip("no MADV_PAGEOUT");
+		OP(madvise(p.b.map, p.b.map_len, MADV_COLD));
+		OP(madvise(p.b.map, p.b.map_len, MADV_PAGEOUT));
+		pf_check(&p.a);
+		pf_check(&p.b);
+	}
+	pf_store(&p.a, p.a.map, psz, 1, 50);
+	pair_check(&p);
+}
+
+/* ------------------------------------------------------------------------ */
+
+#define PAGES	512
+#define KINDS	61
+
+static struct pfile f[2];
+
+static void big_files(void)
+{
+	size_t i, j;
+
+	for (j = 0; j < 2; j++) {
+		pf_new(&f[j], j ? "b" : "a", PAGES);
+		for (i = 0; i < PAGES; i++)
+			pf_page(&f[j], i, i % 4 ? 1 + (i * 7 + j) % KINDS :
+				1000 * (j + 1) + i);
+		pf_commit(&f[j]);
+		pf_map(&f[j], PROT_READ, MAP_SHARED);
+	}
+}
+
+static void big_merge(void)
+{
+	check_counters(0, 0);
+	merge_start();
+	if (pxa_expect)
+		wait_shared(f[0].map + psz, f[0].map + (1 + 4 * KINDS) * psz);
+	merge_settle();
+	merge_stop();
+	if (pxa_expect && ksm_read("file_pages_sharing") < 2 * PAGES * 3 / 4 - KINDS - 40)
+		FAIL("file_pages_sharing is only %ld",
+		     ksm_read("file_pages_sharing"));
+}
+
+static void big_check(void)
+{
+	pf_check(&f[0]);
+	pf_check(&f[1]);
+	pf_check_cold(&f[0]);
+	pf_check_cold(&f[1]);
+}
+
+static void went_down(long shared, long reclaimed, const char *by)
+{
+	if (!pxa_expect)
+		return;
+	ksft_print_msg("%s: file_pages_shared %ld -> %ld, pxa_reclaim %ld -> %ld\n",
+		       by, shared, ksm_read("file_pages_shared"), reclaimed,
+		       vmstat("pxa_reclaim"));
+	if (ksm_read("file_pages_shared") >= shared)
+		FAIL("%s reclaimed no shared page: file_pages_shared stays %ld",
+		     by, shared);
+	if (vmstat("pxa_reclaim") <= reclaimed)
+		FAIL("%s: pxa_reclaim stays %ld", by, reclaimed);
+}
+
+static char group[300];
+
+static void group_write(const char *name, const char *v, bool must)
+{
+	char path[400];
+	int err;
+
+	snprintf(path, sizeof(path), "%s/%s", group, name);
+	err = write_str(path, v);
+	if (err && must)
+		FAIL("%s: %s", path, strerror(-err));
+}
+
+/* v2 with memory.high or v1 with memory.limit_in_bytes, whichever there is. */
+static bool v2;
+
+static void join_group(void)
+{
+	const char *root = getenv("PXA_CGROUP");
+	char path[400];
+
+	if (!root || !*root)
+		root = "/sys/fs/cgroup";
+	snprintf(group, sizeof(group), "%s/pxa.%d", root, getpid());
+	if (mkdir(group, 0755))
+		pxa_skip("no memory control group (PXA_CGROUP)");
+	snprintf(path, sizeof(path), "%s/memory.high", group);
+	v2 = !access(path, W_OK);
+	snprintf(path, sizeof(path), "%s/memory.limit_in_bytes", group);
+	if (!v2 && access(path, W_OK)) {
+		rmdir(group);
+		pxa_skip("no memory control group (PXA_CGROUP)");
+	}
+	group_write("cgroup.procs", "0", true);
+}
+
+static void leave_group(void)
+{
+	char path[400];
+
+	snprintf(path, sizeof(path), "%s/../cgroup.procs", group);
+	write_str(path, "0");
+	rmdir(group);
+}
+
+/*
+ * Lowering the limit reclaims on the spot.  It is raised again at once: those
+ * above memory.high are slowed down, which is not what is tested here.
+ */
+static void squeeze(void)
+{
+	const char *limit = v2 ? "memory.high" : "memory.limit_in_bytes";
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		op_begin("lowering the memory limit");
+		group_write(limit, "200K", false);
+		group_write(limit, v2 ? "max" : "-1", true);
+		op_end();
+	}
+}
+
+static void group_limit(bool mapped)
+{
+	long shared, reclaimed;
+
+	join_group();
+	big_files();
+	big_merge();
+	if (!mapped) {
+		pf_unmap(&f[0]);
+		pf_unmap(&f[1]);
+	}
+	shared = ksm_read("file_pages_shared");
+	reclaimed = vmstat("pxa_reclaim");
+	squeeze();
+	went_down(shared, reclaimed, "a memory control group");
+	if (mapped) {
+		REQ(!memcmp(f[0].map, f[0].shadow, f[0].size));
+		REQ(!memcmp(f[1].map, f[1].shadow, f[1].size));
+	}
+	leave_group();
+	big_check();
+}
+
+static void group_limit_mapped(void)
+{
+	group_limit(true);
+}
+
+static void group_limit_unmapped(void)
+{
+	group_limit(false);
+}
+
+/* Reclaim over and over, with ksmd running and writes in between. */
+static void group_limit_under_ksmd(void)
+{
+	double end = now() + 8;
+	int i = 0;
+
+	join_group();
+	big_files();
+	merge_start();
+	for (; now() < end; i++) {
+		pf_write(&f[0], (i * 13 % PAGES) * psz, psz, 1 + i % KINDS);
+		if (i % 16 == 0) {
+			pf_check(&f[0]);
+			pf_check(&f[1]);
+		}
+		if (i % 8 == 7)
+			squeeze();
+	}
+	merge_stop();
+	leave_group();
+	big_check();
+}
+
+static long meminfo(const char *name)
+{
+	FILE *m = fopen("/proc/meminfo", "r");
+	char line[128];
+	long v = -1;
+
+	REQ(m);
+	while (fgets(line, sizeof(line), m))
+		if (!strncmp(line, name, strlen(name)))
+			v = atol(line + strlen(name) + 1);
+	fclose(m);
+	return v;
+}
+
+static void hog(long kb)
+{
+	volatile char *p;
+	long i;
+
+	write_str("/proc/self/oom_score_adj", "1000");
+	p = mmap(NULL, kb * 1024, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		_exit(1);
+	for (i = 0; i < kb * 1024; i += 4096)
+		p[i] = 1;
+	_exit(0);
+}
+
+static void memory_hog(void)
+{
+	long shared, reclaimed, kb;
+	double end = now() + 40;
+	pid_t pid;
+
+	if (meminfo("MemTotal:") > 2 << 20)
+		pxa_skip("too much memory to fill");
+	big_files();
+	big_merge();
+	shared = ksm_read("file_pages_shared");
+	reclaimed = vmstat("pxa_reclaim");
+	kb = meminfo("MemAvailable:") - 4096;
+	do {
+		pid = fork();
+		REQ(pid >= 0);
+		if (!pid)
+			hog(kb);
+		while (waitpid(pid, NULL, WNOHANG) != pid && now() < end)
+			msleep(20);
+		kb += 2048;
+	} while (pxa_expect && ksm_read("file_pages_shared") >= shared && now() < end);
+	went_down(shared, reclaimed, "a memory hog");
+	big_check();
+}
+
+#define T(name) { #name, name, 0 }
+static const struct pxa_test tests[] = {
+	T(drop_caches_unmapped),
+	T(drop_caches_mapped),
+	T(drop_caches_one_mapped),
+	T(fadvise_dontneed),
+	T(fadvise_dontneed_one_page),
+	T(madv_pageout),
+	T(group_limit_mapped),
+	T(group_limit_unmapped),
+	T(group_limit_under_ksmd),
+	T(memory_hog),
+};
+
+int main(int argc, char **argv)
+{
+	return pxa_run(argc, argv, tests, ARRAY_SIZE(tests));
+}
