@@ -200,9 +200,13 @@ long vmstat(const char *name)
 
 void drop_caches(void)
 {
+	int err;
+
 	op_begin("drop_caches");
-	write_str("/proc/sys/vm/drop_caches", "3");
+	err = write_str("/proc/sys/vm/drop_caches", "3");
 	op_end();
+	if (err)
+		FAIL("cannot drop caches: %s", strerror(-err));
 }
 
 /* ------------------------------------------------------------------------ */
