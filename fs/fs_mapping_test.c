@@ -484,10 +484,10 @@ static struct kunit_case fs_mapping_cases[] = {
 };
 
 static struct kunit_suite fs_mapping_suite = {
-	.name		= "fs_mapping",
-	.init		= probe_init,
-	.exit		= probe_exit,
-	.test_cases	= fs_mapping_cases,
+	.name = "fs_mapping",
+	.init = probe_init,
+	.exit = probe_exit,
+	.test_cases = fs_mapping_cases,
 };
 
 kunit_test_suites(&fs_mapping_suite);

@@ -2,18 +2,17 @@
 /*
  * The file a page-cache callback works for.
  *
- * The VFS hands the mapping to each page-cache callback, because the context
- * of a call always knows it (file -> inode -> mapping, vma -> file -> mapping,
- * writeback -> mapping) while page->mapping stops to tell it once a page
- * stands for more than one file.  Such a page is called protected: its
- * page->mapping is tagged and does not point to a struct address_space.
+ * The kernel hands the mapping to the page-cache callbacks: the context of a
+ * call knows it (file -> inode -> mapping, vma -> file -> mapping, writeback ->
+ * mapping), whereas page->mapping cannot tell it for a page that stands for
+ * several files.  Such a page is called protected.  Its page->mapping is tagged
+ * and does not point to a struct address_space.
  */
 #ifndef _LINUX_PAGE_MAPPING_H
 #define _LINUX_PAGE_MAPPING_H
 
 #include <linux/mm_types.h>
 #include <linux/mmdebug.h>
-#include <linux/page-flags.h>
 
 /*
  * Value of the low bits of page->mapping of a protected page.  Test for
@@ -63,9 +62,10 @@ fs_page_mapping(struct address_space *mapping, struct page *page)
 	    ((unsigned long)own & PAGE_MAPPING_XA_MASK) == PAGE_MAPPING_XA)
 		return mapping;
 
+	/* Low bits set: no page-cache page. */
 	VM_WARN_ONCE(own && mapping && own != mapping &&
-		     !((unsigned long)own & PAGE_MAPPING_FLAGS),
-		     "page of %px where the callback got %px\n", own, mapping);
+		     !((unsigned long)own & PAGE_MAPPING_XA_MASK),
+		     "page of %p where the callback got %p\n", own, mapping);
 	return own;
 }
 
