@@ -33,8 +33,7 @@ NEUTRAL = ("page-xa", "page-xa@localhost")
 VARIANT = re.compile(r"^(.+)\.v(\d+\.\d+)\.(patch|cocci)$")
 SPATCH_BAD = re.compile(
     r"already tagged token|EXN:|Fatal error|parse error|semantic error|"
-    r"exception|timeout|rule starting on line .* contains|"
-    r"different modification|conflicting|minus: ",
+    r"exception|timeout|different modification|conflicting",
     re.IGNORECASE)
 NOT_CANDIDATES = [":!include/uapi", ":!tools", ":!Documentation"]
 LEFTOVERS = (".orig", ".rej", ".cocci_orig", ".cocci_res")
@@ -394,7 +393,8 @@ class Engine:
         write_text(log, "$ " + " ".join(command) + "\n" + result.stdout +
                    result.stderr)
         bad = [line for line in (result.stdout + result.stderr).split("\n")
-               if SPATCH_BAD.search(line)]
+               if SPATCH_BAD.search(line)
+               and not line.startswith("HANDLING: ")]
         if result.returncode or bad:
             raise Failure(
                 "stage %s: semantic patch %s failed (spatch status %d) on %d "
