@@ -202,7 +202,10 @@ static void dedupe(void)
 #endif
 }
 
-/* A swap file whose pages are merged: the kernel reads its header. */
+/*
+ * A swap file whose pages are merged.  Its header has the other byte order: the
+ * kernel turns it round where it is, in the page cache.
+ */
 static void swapon_merged(void)
 {
 	enum { N = 64 };
@@ -218,8 +221,8 @@ static void swapon_merged(void)
 	}
 	memset(a.shadow, 0, psz);
 	hdr = (unsigned int *)(a.shadow + 1024);
-	hdr[0] = 1;			/* version */
-	hdr[1] = N - 1;			/* last page */
+	hdr[0] = __builtin_bswap32(1);		/* version */
+	hdr[1] = __builtin_bswap32(N - 1);	/* last page */
 	memcpy(a.shadow + psz - 10, "SWAPSPACE2", 10);
 	memcpy(b.shadow + psz, a.shadow, psz);
 	pf_commit(&a);
@@ -241,8 +244,12 @@ static void swapon_merged(void)
 		REQ(pwrite(busy, "x", 1, 0) == -1);
 		close(busy);
 	}
+	pf_check(&b);
 	REQ(OP(swapoff(a.path)) == 0);
 	pf_check(&b);
+	pf_unmap(&a);
+	pf_drop(&a);
+	drop_caches();
 	pf_check(&a);
 	pf_write(&a, 0, psz, 50);
 	pf_check_cold(&b);
