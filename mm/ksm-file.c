@@ -1,0 +1,941 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KSM for file-backed pages
+ *
+ * ksmd walks the file mappings of the areas advised with MADV_MERGEABLE and lets
+ * page cache slots with equal, clean content share one protected page, see
+ * mm/page-xa.c.  What is shared are the slots of the page cache, not the ptes: a
+ * page need not be mapped at the moment, and a private copy of a process is left
+ * to the anonymous part of KSM.
+ *
+ * A page is found by a keyed digest of its content: first among the protected
+ * pages, whose content can't change any more, then among the candidates, pages
+ * that were seen alone so far. A candidate is only remembered by its place; no
+ * reference keeps the page or the inode, and all of it is verified under the
+ * page lock before it is used. Whether two pages are equal is decided by
+ * comparing them, when neither can change.
+ *
+ * Everything that scans runs under ksm_thread_mutex.
+ */
+
+#include <linux/fs.h>
+#include <linux/freezer.h>
+#include <linux/hashtable.h>
+#include <linux/highmem.h>
+#include <linux/init.h>
+#include <linux/ksm.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/page-xa.h>
+#include <linux/pagemap.h>
+#include <linux/pagevec.h>
+#include <linux/random.h>
+#include <linux/rhashtable.h>
+#include <linux/rmap.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/swap.h>
+#include <linux/sysctl.h>
+#include <linux/sysfs.h>
+#include <linux/xxhash.h>
+
+#include "internal.h"
+#include "ksm-file.h"
+
+/**
+ * struct ksm_file_node - a protected page that KSM owns
+ * @pxa: page and aliases; first, since page->mapping points to it
+ * @digest: of the content, which is what @hash finds it by
+ * @hash: in the table of those that may take more aliases
+ * @hashed: @hash is in use
+ * @list: in the list of all of them
+ * @rcu: lookups run under RCU
+ */
+struct ksm_file_node {
+	struct pxa		pxa;
+	u64			digest;
+	struct rhlist_head	hash;
+	bool			hashed;
+	struct list_head	list;
+	struct rcu_head		rcu;
+};
+
+/**
+ * struct ksm_file_cand - a page whose content was seen only here
+ * @hash: in the table of candidates
+ * @digest: of the content when it was seen
+ * @pfn: the page
+ * @mapping: of the file; not pinned, only compared
+ * @index: offset in @mapping, in pages
+ * @seqnr: the last pass that came across it
+ * @list: in the list of candidates, oldest pass first
+ */
+struct ksm_file_cand {
+	struct rhash_head	hash;
+	u64			digest;
+	unsigned long		pfn;
+	struct address_space	*mapping;
+	pgoff_t			index;
+	unsigned long		seqnr;
+	struct list_head	list;
+};
+
+/**
+ * struct ksm_file_slot - a process with advised areas
+ * @link: in the table to find it by @mm
+ * @list: in the order of the scan
+ * @mm: pinned by mmgrab()
+ * @busy: the scan is at work on @mm
+ */
+struct ksm_file_slot {
+	struct hlist_node	link;
+	struct list_head	list;
+	struct mm_struct	*mm;
+	bool			busy;
+};
+
+static int ksm_file_enabled __read_mostly;
+
+/* Processes, and where the scan is; both change under the lock. */
+static DEFINE_SPINLOCK(ksm_file_slot_lock);
+static DEFINE_HASHTABLE(ksm_file_slots, 10);
+static LIST_HEAD(ksm_file_slot_list);
+static struct ksm_file_slot *ksm_file_cursor;
+static unsigned long ksm_file_address;
+static bool ksm_file_drained;
+
+static unsigned long ksm_file_seqnr;
+
+/* All nodes, including those that are full. */
+static DEFINE_SPINLOCK(ksm_file_node_lock);
+static LIST_HEAD(ksm_file_nodes);
+
+static LIST_HEAD(ksm_file_cands);
+static unsigned long ksm_file_nr_cands;
+
+static struct kmem_cache *ksm_file_node_cache __ro_after_init;
+static struct kmem_cache *ksm_file_cand_cache __ro_after_init;
+static struct kmem_cache *ksm_file_slot_cache __ro_after_init;
+
+/*
+ * The digest only says where to look.  It is keyed, so that nobody can prepare
+ * pages that all fall together and make ksmd compare without end.
+ */
+static u64 ksm_file_seed __ro_after_init;
+
+static const struct rhashtable_params ksm_file_node_params = {
+	.key_len = sizeof(u64),
+	.key_offset = offsetof(struct ksm_file_node, digest),
+	.head_offset = offsetof(struct ksm_file_node, hash),
+	.automatic_shrinking = true,
+};
+
+static const struct rhashtable_params ksm_file_cand_params = {
+	.key_len = sizeof(u64),
+	.key_offset = offsetof(struct ksm_file_cand, digest),
+	.head_offset = offsetof(struct ksm_file_cand, hash),
+	.automatic_shrinking = true,
+};
+
+static struct rhltable ksm_file_node_table;
+static struct rhashtable ksm_file_cand_table;
+
+/* One page under examination: a referenced page and where it was found. */
+struct ksm_file_item {
+	struct page		*page;
+	struct address_space	*mapping;
+	pgoff_t			index;
+};
+
+/* ---------------------------------------------------------------- nodes -- */
+
+static void ksm_file_node_unhash(struct ksm_file_node *node)
+{
+	if (node->hashed) {
+		rhltable_remove(&ksm_file_node_table, &node->hash,
+				ksm_file_node_params);
+		node->hashed = false;
+	}
+}
+
+/* Let lookups find @node; it is only a lost opportunity if that fails. */
+static void ksm_file_node_hash(struct ksm_file_node *node)
+{
+	if (!node->hashed)
+		node->hashed = !rhltable_insert(&ksm_file_node_table,
+						&node->hash,
+						ksm_file_node_params);
+}
+
+static void ksm_file_release(struct pxa *pxa)
+{
+	struct ksm_file_node *node = container_of(pxa, struct ksm_file_node,
+						  pxa);
+
+	ksm_file_node_unhash(node);
+	spin_lock(&ksm_file_node_lock);
+	list_del(&node->list);
+	spin_unlock(&ksm_file_node_lock);
+	kfree_rcu(node, rcu);
+}
+
+static const struct pxa_ops ksm_file_pxa_ops = {
+	.break_alias	= pxa_copy_break,
+	.release	= ksm_file_release,
+};
+
+static bool page_is_ksm_file(struct page *page)
+{
+	return PageXA(page) && page_pxa(page)->ops == &ksm_file_pxa_ops;
+}
+
+/*
+ * Get the page of a node that RCU or ksm_file_node_lock keeps in memory.
+ * Returns it locked and with a reference, or NULL if it is busy or gone.
+ */
+static struct page *ksm_file_node_get(struct ksm_file_node *node)
+{
+	struct page *page = pfn_to_online_page(READ_ONCE(node->pxa.pfn));
+
+	if (!page || !get_page_unless_zero(page))
+		return NULL;
+	if (trylock_page(page)) {
+		if (PageXA(page) && page_pxa(page) == &node->pxa)
+			return page;
+		unlock_page(page);
+	}
+	put_page(page);
+	return NULL;
+}
+
+/* Find a protected page with this digest that can take another alias. */
+static struct page *ksm_file_find_node(u64 digest, struct page *like,
+				       const struct ksm_file_params *params)
+{
+	struct rhlist_head *pos, *list;
+	struct ksm_file_node *node;
+	struct page *page = NULL;
+
+	rcu_read_lock();
+	list = rhltable_lookup(&ksm_file_node_table, &digest,
+			       ksm_file_node_params);
+	rhl_for_each_entry_rcu(node, pos, list, hash) {
+		page = ksm_file_node_get(node);
+		if (!page)
+			continue;
+		if (node->pxa.nr < params->max_sharing) {
+			if (params->across_nodes ||
+			    page_to_nid(page) == page_to_nid(like))
+				break;
+		} else {
+			/* Hashed again when the scan finds it with room. */
+			ksm_file_node_unhash(node);
+		}
+		unlock_page(page);
+		put_page(page);
+		page = NULL;
+	}
+	rcu_read_unlock();
+	return page;
+}
+
+/* ----------------------------------------------------------- candidates -- */
+
+static void ksm_file_cand_free(struct ksm_file_cand *cand)
+{
+	rhashtable_remove_fast(&ksm_file_cand_table, &cand->hash,
+			       ksm_file_cand_params);
+	list_del(&cand->list);
+	kmem_cache_free(ksm_file_cand_cache, cand);
+	ksm_file_nr_cands--;
+}
+
+/* Forget the candidates that the pass that ends now has not come across. */
+static void ksm_file_cand_prune(void)
+{
+	struct ksm_file_cand *cand, *next;
+
+	list_for_each_entry_safe(cand, next, &ksm_file_cands, list) {
+		if (cand->seqnr == ksm_file_seqnr)
+			break;
+		ksm_file_cand_free(cand);
+		cond_resched();
+	}
+}
+
+static void ksm_file_cand_free_all(void)
+{
+	struct ksm_file_cand *cand, *next;
+
+	list_for_each_entry_safe(cand, next, &ksm_file_cands, list) {
+		ksm_file_cand_free(cand);
+		cond_resched();
+	}
+}
+
+static void ksm_file_cand_set(struct ksm_file_cand *cand,
+			      const struct ksm_file_item *item)
+{
+	cand->pfn = page_to_pfn(item->page);
+	cand->mapping = item->mapping;
+	cand->index = item->index;
+	cand->seqnr = ksm_file_seqnr;
+	list_move_tail(&cand->list, &ksm_file_cands);
+}
+
+static bool ksm_file_cand_is(const struct ksm_file_cand *cand,
+			     const struct ksm_file_item *item)
+{
+	return cand->pfn == page_to_pfn(item->page) &&
+	       cand->mapping == item->mapping && cand->index == item->index;
+}
+
+static void ksm_file_cand_add(u64 digest, const struct ksm_file_item *item)
+{
+	struct ksm_file_cand *cand;
+
+	cand = kmem_cache_alloc(ksm_file_cand_cache,
+				GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
+	if (!cand) {
+		pxa_refuse(PXA_REFUSED_NOMEM);
+		return;
+	}
+	cand->digest = digest;
+	INIT_LIST_HEAD(&cand->list);
+	ksm_file_cand_set(cand, item);
+	ksm_file_nr_cands++;
+	if (rhashtable_insert_fast(&ksm_file_cand_table, &cand->hash,
+				   ksm_file_cand_params)) {
+		list_del(&cand->list);
+		kmem_cache_free(ksm_file_cand_cache, cand);
+		ksm_file_nr_cands--;
+		pxa_refuse(PXA_REFUSED_NOMEM);
+	}
+}
+
+/*
+ * Get the page of a candidate, locked and with a reference.  Nothing that the
+ * candidate says is certain before; with the lock its place pins the mapping.
+ */
+static struct page *ksm_file_cand_get(const struct ksm_file_cand *cand)
+{
+	struct page *page = pfn_to_online_page(cand->pfn);
+
+	if (!page || !get_page_unless_zero(page))
+		return NULL;
+	if (!PageCompound(page) && trylock_page(page)) {
+		if (page->mapping == cand->mapping &&
+		    page->index == cand->index)
+			return page;
+		unlock_page(page);
+	}
+	put_page(page);
+	return NULL;
+}
+
+/* -------------------------------------------------------------- merging -- */
+
+static u64 ksm_file_digest(struct page *page)
+{
+	void *addr = kmap_atomic(page);
+	u64 digest = xxh64(addr, PAGE_SIZE, ksm_file_seed);
+
+	kunmap_atomic(addr);
+	return digest;
+}
+
+static int ksm_file_merge_into(const struct ksm_file_item *item,
+			       struct page *page, struct pxa_alias **alias)
+{
+	int err;
+
+	if (!trylock_page(item->page))
+		return pxa_refuse(PXA_REFUSED_BUSY);
+	err = pxa_merge(item->page, item->mapping, item->index, 1, page,
+			*alias);
+	if (!err)
+		*alias = NULL;
+	unlock_page(item->page);
+	return err;
+}
+
+/*
+ * Protect the locked page of a candidate and merge @item into it.  If that
+ * fails it is made ordinary again.
+ */
+static int ksm_file_merge_two(struct page *page,
+			      const struct ksm_file_cand *cand,
+			      const struct ksm_file_item *item,
+			      struct pxa_alias **alias)
+{
+	struct ksm_file_node *node;
+	struct pxa_alias *first;
+	int err;
+
+	node = kmem_cache_zalloc(ksm_file_node_cache,
+				 GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN);
+	first = pxa_alias_alloc(GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN);
+	if (!node || !first) {
+		err = pxa_refuse(PXA_REFUSED_NOMEM);
+		goto free;
+	}
+	node->digest = cand->digest;
+	node->pxa.ops = &ksm_file_pxa_ops;
+
+	spin_lock(&ksm_file_node_lock);
+	list_add_tail(&node->list, &ksm_file_nodes);
+	spin_unlock(&ksm_file_node_lock);
+
+	err = pxa_protect(page, cand->mapping, cand->index, 1, &node->pxa,
+			  first);
+	if (err) {
+		spin_lock(&ksm_file_node_lock);
+		list_del(&node->list);
+		spin_unlock(&ksm_file_node_lock);
+		goto free;
+	}
+
+	err = ksm_file_merge_into(item, page, alias);
+	/*
+	 * If somebody got a reference meanwhile it stays protected, with one
+	 * alias, which is harmless: the next page that is equal finds it.
+	 */
+	if (!err || pxa_dissolve(page, 1))
+		ksm_file_node_hash(node);
+	return err;
+
+free:
+	pxa_alias_free(first);
+	if (node)
+		kmem_cache_free(ksm_file_node_cache, node);
+	return err;
+}
+
+static void ksm_file_scan_shared(struct page *page,
+				 const struct ksm_file_params *params)
+{
+	struct ksm_file_node *node;
+
+	/* Its hash entry was given up while it was full. */
+	if (!trylock_page(page))
+		return;
+	if (page_is_ksm_file(page)) {
+		node = container_of(page_pxa(page), struct ksm_file_node, pxa);
+		if (node->pxa.nr < params->max_sharing)
+			ksm_file_node_hash(node);
+	}
+	unlock_page(page);
+}
+
+static void ksm_file_scan_page(const struct ksm_file_item *item,
+			       const struct ksm_file_params *params)
+{
+	struct page *page = item->page, *other;
+	struct ksm_file_cand *cand;
+	struct pxa_alias *alias;
+	u64 digest;
+
+	if (PageXA(page)) {
+		ksm_file_scan_shared(page, params);
+		return;
+	}
+	if (!pxa_page_allowed(page)) {
+		pxa_refuse(PXA_REFUSED_UNSUPPORTED);
+		return;
+	}
+	if (PageDirty(page) || PageWriteback(page)) {
+		pxa_refuse(PXA_REFUSED_DIRTY);
+		return;
+	}
+
+	digest = ksm_file_digest(page);
+
+	alias = pxa_alias_alloc(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
+	if (!alias) {
+		pxa_refuse(PXA_REFUSED_NOMEM);
+		return;
+	}
+
+	cand = rhashtable_lookup_fast(&ksm_file_cand_table, &digest,
+				      ksm_file_cand_params);
+
+	other = ksm_file_find_node(digest, page, params);
+	if (other) {
+		ksm_file_merge_into(item, other, &alias);
+		/* Taken or not, there is a shared page to merge with. */
+		if (cand)
+			ksm_file_cand_free(cand);
+	} else if (!cand) {
+		ksm_file_cand_add(digest, item);
+	} else if (ksm_file_cand_is(cand, item)) {
+		ksm_file_cand_set(cand, item);
+	} else {
+		other = ksm_file_cand_get(cand);
+		if (!other) {
+			ksm_file_cand_set(cand, item);
+		} else if (!params->across_nodes &&
+			   page_to_nid(other) != page_to_nid(page)) {
+			pxa_refuse(PXA_REFUSED_UNSUPPORTED);
+		} else if (!ksm_file_merge_two(other, cand, item, &alias)) {
+			ksm_file_cand_free(cand);
+		}
+	}
+	if (other) {
+		unlock_page(other);
+		put_page(other);
+	}
+	pxa_alias_free(alias);
+}
+
+/* ----------------------------------------------------------- discovery -- */
+
+/**
+ * ksm_file_vma - may KSM look at the file pages of this area?
+ * @vma: the area, under mmap_lock
+ *
+ * The filesystem has to be asked before a page is written through the area, or
+ * else its page protection could allow to write to a shared page.
+ */
+bool ksm_file_vma(struct vm_area_struct *vma)
+{
+	return vma->vm_file && vma->vm_ops && vma->vm_ops->page_mkwrite &&
+	       mapping_pxa_allowed(vma->vm_file->f_mapping);
+}
+
+/* Called under ksm_file_slot_lock. */
+static struct ksm_file_slot *ksm_file_slot_find(struct mm_struct *mm)
+{
+	struct ksm_file_slot *slot;
+
+	hash_for_each_possible(ksm_file_slots, slot, link, (unsigned long)mm)
+		if (slot->mm == mm)
+			return slot;
+	return NULL;
+}
+
+/**
+ * ksm_file_enter - a process has its first advised area
+ * @mm: the process
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ksm_file_enter(struct mm_struct *mm)
+{
+	struct ksm_file_slot *slot;
+
+	slot = kmem_cache_zalloc(ksm_file_slot_cache, GFP_KERNEL);
+	if (!slot)
+		return -ENOMEM;
+	mmgrab(mm);
+	slot->mm = mm;
+	spin_lock(&ksm_file_slot_lock);
+	hash_add(ksm_file_slots, &slot->link, (unsigned long)mm);
+	list_add_tail(&slot->list, &ksm_file_slot_list);
+	spin_unlock(&ksm_file_slot_lock);
+	return 0;
+}
+
+/* Go on with the process after @slot, or from the start after the last one. */
+static void ksm_file_advance(struct ksm_file_slot *slot)
+{
+	lockdep_assert_held(&ksm_file_slot_lock);
+	if (!slot)
+		slot = list_first_entry_or_null(&ksm_file_slot_list,
+						struct ksm_file_slot, list);
+	else if (list_is_last(&slot->list, &ksm_file_slot_list))
+		slot = NULL;
+	else
+		slot = list_next_entry(slot, list);
+	ksm_file_cursor = slot;
+	ksm_file_address = 0;
+}
+
+/**
+ * ksm_file_exit - a process has no advised areas any more, or goes away
+ * @mm: the process; the caller has a reference by mmgrab() or is its last user
+ *
+ * If the scan is at work on it, waits until that has let go of the areas.
+ *
+ * Context: under mmap_lock only if the caller is ksmd, which is not at work on
+ * @mm then.
+ */
+void ksm_file_exit(struct mm_struct *mm)
+{
+	struct ksm_file_slot *slot;
+
+	spin_lock(&ksm_file_slot_lock);
+	while ((slot = ksm_file_slot_find(mm)) && slot->busy) {
+		spin_unlock(&ksm_file_slot_lock);
+		mmap_write_lock(mm);
+		mmap_write_unlock(mm);
+		spin_lock(&ksm_file_slot_lock);
+	}
+	if (slot) {
+		if (slot == ksm_file_cursor)
+			ksm_file_advance(slot);
+		hash_del(&slot->link);
+		list_del(&slot->list);
+	}
+	spin_unlock(&ksm_file_slot_lock);
+
+	if (slot) {
+		mmdrop(slot->mm);
+		kmem_cache_free(ksm_file_slot_cache, slot);
+	}
+}
+
+/*
+ * Examine up to @npages resident pages of @vma from ksm_file_address on, which
+ * is moved along.  Returns how many there were.
+ */
+static unsigned int ksm_file_scan_vma(struct vm_area_struct *vma,
+				      unsigned int npages,
+				      const struct ksm_file_params *params)
+{
+	struct address_space *mapping = vma->vm_file->f_mapping;
+	pgoff_t start = linear_page_index(vma, ksm_file_address);
+	pgoff_t end = linear_page_index(vma, vma->vm_end);
+	struct page *pages[PAGEVEC_SIZE];
+	pgoff_t indices[PAGEVEC_SIZE];
+	unsigned int i, nr, done = 0;
+
+	nr = find_get_entries(mapping, start,
+			      min_t(unsigned int, npages, PAGEVEC_SIZE),
+			      pages, indices);
+	for (i = 0; i < nr; i++) {
+		struct ksm_file_item item = {
+			.page = pages[i],
+			.mapping = mapping,
+			.index = indices[i],
+		};
+
+		if (xa_is_value(pages[i]))
+			continue;
+		if (indices[i] < end) {
+			ksm_file_scan_page(&item, params);
+			done++;
+			cond_resched();
+		}
+		put_page(pages[i]);
+	}
+	if (!nr || indices[nr - 1] + 1 >= end)
+		ksm_file_address = vma->vm_end;
+	else
+		ksm_file_address += (indices[nr - 1] + 1 - start) << PAGE_SHIFT;
+	return done;
+}
+
+/*
+ * Examine some pages of @mm.  Its mmap_lock is held all the time: it pins the
+ * files, and madvise() waits for it.  Returns how many pages there were, or a
+ * negative number at the end of its areas.
+ */
+static int ksm_file_scan_mm(struct mm_struct *mm, unsigned int npages,
+			    const struct ksm_file_params *params)
+{
+	struct vm_area_struct *vma;
+	int done = -1;
+
+	mmap_read_lock(mm);
+	if (atomic_read(&mm->mm_users)) {	/* else it is exiting */
+		vma = find_vma(mm, ksm_file_address);
+		while (vma && (!(vma->vm_flags & VM_MERGEABLE) ||
+			       !ksm_file_vma(vma)))
+			vma = vma->vm_next;
+		if (vma) {
+			if (ksm_file_address < vma->vm_start)
+				ksm_file_address = vma->vm_start;
+			done = ksm_file_scan_vma(vma, npages, params);
+		}
+	}
+	mmap_read_unlock(mm);
+	return done;
+}
+
+/*
+ * Examine some pages of the process at the cursor, and move on when it is done.
+ * Returns how many pages there were, or a negative number at the end of a pass.
+ */
+static int ksm_file_scan_some(unsigned int npages,
+			      const struct ksm_file_params *params)
+{
+	struct ksm_file_slot *slot;
+	int done;
+
+	spin_lock(&ksm_file_slot_lock);
+	if (!ksm_file_cursor)
+		ksm_file_advance(NULL);
+	slot = ksm_file_cursor;
+	if (slot)
+		slot->busy = true;
+	spin_unlock(&ksm_file_slot_lock);
+	if (!slot)
+		return -1;
+
+	done = ksm_file_scan_mm(slot->mm, npages, params);
+
+	spin_lock(&ksm_file_slot_lock);
+	slot->busy = false;
+	if (done < 0) {
+		ksm_file_advance(slot);
+		if (ksm_file_cursor)
+			done = 0;
+	}
+	spin_unlock(&ksm_file_slot_lock);
+	return done;
+}
+
+/**
+ * ksm_file_scan - examine some file pages
+ * @npages: how many at most
+ * @params: the limits that sysfs sets for all of KSM
+ *
+ * Stops early at the end of a pass over all processes.
+ *
+ * Context: ksmd, under ksm_thread_mutex.
+ */
+void ksm_file_scan(unsigned int npages, const struct ksm_file_params *params)
+{
+	if (!READ_ONCE(ksm_file_enabled))
+		return;
+
+	/* A page that waits to be put on the LRU counts as busy. */
+	if (!ksm_file_drained) {
+		lru_add_drain_all();
+		ksm_file_drained = true;
+	}
+
+	while (npages && likely(!freezing(current))) {
+		int done = ksm_file_scan_some(npages, params);
+
+		if (done < 0) {
+			ksm_file_cand_prune();
+			WRITE_ONCE(ksm_file_seqnr, ksm_file_seqnr + 1);
+			ksm_file_drained = false;
+			return;
+		}
+		npages -= done;
+		cond_resched();
+	}
+}
+
+/* -------------------------------------------------------------- undoing -- */
+
+/**
+ * ksm_file_unmerge_vma - stop sharing the file pages of an area
+ * @vma: the area; mmap_lock is held for writing
+ * @start: first address
+ * @end: end address
+ */
+void ksm_file_unmerge_vma(struct vm_area_struct *vma, unsigned long start,
+			  unsigned long end)
+{
+	if (vma->vm_file && ksm_file_vma(vma))
+		pxa_break_range(vma->vm_file->f_mapping,
+				linear_page_index(vma, start),
+				linear_page_index(vma, end - 1));
+}
+
+/* Break all aliases of a locked page. */
+static void ksm_file_unmerge_page(struct page *page)
+{
+	while (page_is_ksm_file(page)) {
+		struct pxa_alias *alias;
+
+		alias = hlist_entry(page_pxa(page)->aliases.first,
+				    struct pxa_alias, node);
+		pxa_break_alias(page, alias->mapping, alias->index);
+		cond_resched();
+	}
+}
+
+/**
+ * ksm_file_unmerge_all - stop sharing all file pages
+ *
+ * Context: process context, under ksm_thread_mutex, so that no new ones come.
+ * Return: 0, or -ERESTARTSYS if a signal came first.
+ */
+int ksm_file_unmerge_all(void)
+{
+	struct ksm_file_node *node;
+	struct page *page;
+	bool empty;
+
+	ksm_file_cand_free_all();
+
+	for (;;) {
+		page = NULL;
+		spin_lock(&ksm_file_node_lock);
+		node = list_first_entry_or_null(&ksm_file_nodes,
+						struct ksm_file_node, list);
+		empty = !node;
+		if (node) {
+			/* Somebody who has the page locked may be slow. */
+			list_rotate_left(&ksm_file_nodes);
+			page = ksm_file_node_get(node);
+		}
+		spin_unlock(&ksm_file_node_lock);
+		if (empty)
+			return 0;
+		if (page) {
+			ksm_file_unmerge_page(page);
+			unlock_page(page);
+			put_page(page);
+		}
+		if (signal_pending(current))
+			return -ERESTARTSYS;
+		if (page)
+			cond_resched();
+		else
+			schedule_timeout_uninterruptible(1);
+	}
+}
+
+/* ------------------------------------------------------ sysctl and sysfs -- */
+
+static struct ctl_table ksm_file_sysctls[] = {
+	{
+		.procname	= "ksm_file",
+		.data		= &ksm_file_enabled,
+		.maxlen		= sizeof(ksm_file_enabled),
+		.mode		= 0644,
+		.proc_handler	= proc_dointvec_minmax,
+		.extra1		= SYSCTL_ZERO,
+		.extra2		= SYSCTL_ONE,
+	},
+	{ }
+};
+
+#ifdef CONFIG_SYSFS
+
+static ssize_t file_show(struct kobject *kobj, struct kobj_attribute *attr,
+			 char *buf)
+{
+	return sprintf(buf, "%d\n", READ_ONCE(ksm_file_enabled));
+}
+
+static ssize_t file_store(struct kobject *kobj, struct kobj_attribute *attr,
+			  const char *buf, size_t count)
+{
+	unsigned int value;
+
+	if (kstrtouint(buf, 10, &value) || value > 1)
+		return -EINVAL;
+	WRITE_ONCE(ksm_file_enabled, value);
+	return count;
+}
+
+static struct kobj_attribute file_attr = __ATTR_RW(file);
+
+static ssize_t file_full_scans_show(struct kobject *kobj,
+				    struct kobj_attribute *attr, char *buf)
+{
+	return sprintf(buf, "%lu\n", READ_ONCE(ksm_file_seqnr));
+}
+
+static struct kobj_attribute file_full_scans_attr = __ATTR_RO(file_full_scans);
+
+static ssize_t file_pages_unshared_show(struct kobject *kobj,
+					struct kobj_attribute *attr, char *buf)
+{
+	return sprintf(buf, "%lu\n", READ_ONCE(ksm_file_nr_cands));
+}
+
+static struct kobj_attribute file_pages_unshared_attr =
+	__ATTR_RO(file_pages_unshared);
+
+#define KSM_FILE_COUNTER(name, expr)					\
+static ssize_t name##_show(struct kobject *kobj,			\
+			   struct kobj_attribute *attr, char *buf)	\
+{									\
+	return sprintf(buf, "%lu\n", expr);				\
+}									\
+static struct kobj_attribute name##_attr = __ATTR_RO(name)
+
+KSM_FILE_COUNTER(file_pages_shared, pxa_node_state(NR_PXA_SHARED));
+KSM_FILE_COUNTER(file_pages_sharing, pxa_node_state(NR_PXA_SHARING));
+KSM_FILE_COUNTER(file_merges, pxa_event(PXA_MERGE));
+KSM_FILE_COUNTER(file_breaks, pxa_event(PXA_BREAK));
+KSM_FILE_COUNTER(file_drops, pxa_event(PXA_DROP));
+KSM_FILE_COUNTER(file_reclaims, pxa_event(PXA_RECLAIM));
+KSM_FILE_COUNTER(file_refused_busy, pxa_event(PXA_REFUSED_BUSY));
+KSM_FILE_COUNTER(file_refused_pinned, pxa_event(PXA_REFUSED_PINNED));
+KSM_FILE_COUNTER(file_refused_dirty, pxa_event(PXA_REFUSED_DIRTY));
+KSM_FILE_COUNTER(file_refused_private, pxa_event(PXA_REFUSED_PRIVATE));
+KSM_FILE_COUNTER(file_refused_changed, pxa_event(PXA_REFUSED_CHANGED));
+KSM_FILE_COUNTER(file_refused_limit, pxa_event(PXA_REFUSED_LIMIT));
+KSM_FILE_COUNTER(file_refused_unsupported, pxa_event(PXA_REFUSED_UNSUPPORTED));
+KSM_FILE_COUNTER(file_refused_nomem, pxa_event(PXA_REFUSED_NOMEM));
+
+static struct attribute *ksm_file_attrs[] = {
+	&file_attr.attr,
+	&file_full_scans_attr.attr,
+	&file_pages_shared_attr.attr,
+	&file_pages_sharing_attr.attr,
+	&file_pages_unshared_attr.attr,
+	&file_merges_attr.attr,
+	&file_breaks_attr.attr,
+	&file_drops_attr.attr,
+	&file_reclaims_attr.attr,
+	&file_refused_busy_attr.attr,
+	&file_refused_pinned_attr.attr,
+	&file_refused_dirty_attr.attr,
+	&file_refused_private_attr.attr,
+	&file_refused_changed_attr.attr,
+	&file_refused_limit_attr.attr,
+	&file_refused_unsupported_attr.attr,
+	&file_refused_nomem_attr.attr,
+	NULL,
+};
+
+static const struct attribute_group ksm_file_attr_group = {
+	.attrs = ksm_file_attrs,
+	.name = "ksm",		/* merged into the folder of mm/ksm.c */
+};
+
+static int __init ksm_file_sysfs_init(void)
+{
+	return sysfs_merge_group(mm_kobj, &ksm_file_attr_group);
+}
+
+#else
+
+static int __init ksm_file_sysfs_init(void)
+{
+	return 0;
+}
+
+#endif /* CONFIG_SYSFS */
+
+/* Before ksm_init(), whose daemon uses all of this. */
+static int __init ksm_file_init(void)
+{
+	int err;
+
+	ksm_file_node_cache = KMEM_CACHE(ksm_file_node, SLAB_PANIC);
+	ksm_file_cand_cache = KMEM_CACHE(ksm_file_cand, SLAB_PANIC);
+	ksm_file_slot_cache = KMEM_CACHE(ksm_file_slot, SLAB_PANIC);
+
+	err = rhltable_init(&ksm_file_node_table, &ksm_file_node_params);
+	if (!err)
+		err = rhashtable_init(&ksm_file_cand_table,
+				      &ksm_file_cand_params);
+	/* Without the tables nothing may be advised, and so nothing scanned. */
+	if (err)
+		panic("ksm: no memory for the tables of file pages: %d\n", err);
+	register_sysctl("vm", ksm_file_sysctls);
+	return 0;
+}
+core_initcall(ksm_file_init);
+
+/* After ksm_init() has made the folder, and with some entropy collected. */
+static int __init ksm_file_late_init(void)
+{
+	int err = ksm_file_sysfs_init();
+
+	ksm_file_seed = get_random_u64();
+	if (err)
+		pr_err("ksm: register sysfs for file pages failed: %d\n", err);
+	return err;
+}
+late_initcall(ksm_file_late_init);
