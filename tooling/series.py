@@ -633,7 +633,14 @@ class Engine:
         start = time.time()
         if os.path.exists(path):
             shutil.rmtree(path)
-        self.worktree(path, self.base.commit)
+        self.git("worktree", "prune")
+        # Only what the series touches is checked out: git am looks at no more
+        self.git("worktree", "add", "-f", "-q", "--no-checkout", "--detach",
+                 path, self.base.commit)
+        names = self.git("diff", "--name-only", "--no-renames",
+                         "--diff-filter=a", self.base.commit, head).stdout
+        self.git("read-tree", self.base.commit, cwd=path)
+        self.git("checkout-index", "-f", "--stdin", cwd=path, stdin=names)
         try:
             result = self.git("-c", "core.hooksPath=/dev/null", "-c",
                               "commit.gpgsign=false", "am", "-q",
