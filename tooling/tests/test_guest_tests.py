@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Tests of tooling/guest-tests/run: what it makes of the output of a guest."""
+
+import importlib.machinery
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+import unittest
+
+TOOLING = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+
+
+def load(path, name):
+    loader = importlib.machinery.SourceFileLoader(name, path)
+    module = importlib.util.module_from_spec(
+        importlib.util.spec_from_loader(name, loader))
+    loader.exec_module(module)
+    return module
+
+
+RUN = load(os.path.join(TOOLING, "guest-tests", "run"), "guest_tests_run")
+
+
+class Collect(unittest.TestCase):
+    def setUp(self):
+        self.out = tempfile.mkdtemp()
+        os.makedirs(os.path.join(self.out, "logs"))
+        self.write("console.log", "")
+
+    def tearDown(self):
+        shutil.rmtree(self.out)
+
+    def write(self, name, text):
+        with open(os.path.join(self.out, name), "w", encoding="utf-8") as out:
+            out.write(text)
+
+    def collect(self, names, hung=""):
+        counts = RUN.collect(self.out, names, hung)
+        with open(os.path.join(self.out, "results.tap"), encoding="utf-8") as f:
+            return counts, f.read()
+
+    def test_results(self):
+        self.write("logs/p.tap", "TAP version 13\n1..3\n# start: a\nok 1 a\n"
+                   "# b: why\nnot ok 2 b\nok 3 # SKIP c: no such thing\n# Totals:\n")
+        self.write("logs/p.rc", "1\n")
+        counts, text = self.collect(["p"])
+        self.assertEqual(counts, (2, 1, 1))
+        self.assertIn("ok 1 - p: a\n", text)
+        self.assertIn("not ok 2 - p: b\n", text)
+        self.assertIn("ok 3 - p: c # SKIP no such thing\n", text)
+        self.assertIn("ok 4 - p: no kernel report\n", text)
+
+    def test_not_run(self):
+        counts, text = self.collect(["p"])
+        self.assertEqual(counts[1], 1)
+        self.assertIn("not ok 1 - p: not run", text)
+
+    def test_ends_early(self):
+        self.write("logs/p.tap", "1..2\n# start: a\nok 1 a\n# start: b\n")
+        self.write("logs/p.rc", "137\n")
+        counts, text = self.collect(["p"])
+        self.assertEqual(counts[1], 1)
+        self.assertIn("not ok 2 - p: ended in b\n", text)
+
+    def test_exit_status_without_failure(self):
+        self.write("logs/p.tap", "1..1\nok 1 a\n")
+        self.write("logs/p.rc", "139\n")
+        self.assertIn("not ok 2 - p: exit status 139\n", self.collect(["p"])[1])
+
+    def test_whole_program_skipped(self):
+        self.write("logs/p.tap", "TAP version 13\n1..0 # SKIP kernel without ksm_file\n")
+        self.write("logs/p.rc", "4\n")
+        counts, text = self.collect(["p"])
+        self.assertEqual((counts[1], counts[2]), (0, 1))
+        self.assertIn("# SKIP kernel without ksm_file", text)
+
+    def test_stuck_guest_is_read_from_the_console(self):
+        self.write("logs/p.tap", "")
+        self.write("console.log", "guest: start p\ntap: 1..2\ntap: # start: a\n"
+                   "tap: ok 1 a\ntap: # start: b\n")
+        counts, text = self.collect(["p"], "no sign of life for 9 s")
+        self.assertEqual(counts[1], 2)
+        self.assertIn("ok 1 - p: a\n", text)
+        self.assertIn("not ok 2 - p: ended in b\n", text)
+        self.assertIn("guest: no sign of life for 9 s", text)
+
+    def test_kernel_report_fails_its_program(self):
+        for name in "pq":
+            self.write("logs/%s.tap" % name, "1..1\nok 1 a\n")
+            self.write("logs/%s.rc" % name, "0\n")
+        self.write("console.log", "WARNING: CPU: 0 PID: 1 at boot\nguest: start p\n"
+                   "guest: end p 0\nguest: start q\n"
+                   "WARNING: CPU: 0 PID: 9 at mm/page-xa.c:1 f+0x1/0x2\nguest: end q 0\n")
+        counts, text = self.collect(["p", "q"])
+        self.assertEqual(counts[1], 1)
+        self.assertIn(" - p: no kernel report", text)
+        self.assertRegex(text, r"not ok \d+ - q: no kernel report")
+
+    def test_known_report_is_none(self):
+        self.write("logs/p.tap", "1..1\nok 1 a\n")
+        self.write("logs/p.rc", "0\n")
+        self.write("console.log", "guest: start p\n"
+                   "WARNING: CPU: 0 PID: 9 at mm/mmap.c:1190 vma_merge+0x99/0x4a0\n")
+        self.assertEqual(self.collect(["p"])[0][1], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
