@@ -216,7 +216,10 @@ static void umount_while_merged(void)
 			drop_caches();
 		REQ(!memcmp(p.a.map, p.a.shadow, p.a.size));
 		pf_check_cold(&p.a);
+		/* its pages stay protected, each with one alias */
+		REQ(OP(unlink(p.a.path)) == 0);
 		pf_close(&p.a);
+		check_counters(0, 0);
 		if (i & 1)
 			continue;
 		/* what is on the disk of the file system that is gone */
