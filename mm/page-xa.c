@@ -481,6 +481,7 @@ int pxa_merge(struct page *old, struct address_space *mapping, pgoff_t index,
 		err = pxa_refuse(PXA_REFUSED_PINNED);
 		goto undo;
 	}
+	/* The content must not be read before the count. */
 	smp_rmb();
 	if (!pages_identical(old, page)) {
 		err = pxa_refuse(PXA_REFUSED_CHANGED);
@@ -555,8 +556,8 @@ static void pxa_unlinked(struct page *page, struct pxa *pxa,
 static bool pxa_empty_slot(struct page *page, struct pxa *pxa,
 			   struct pxa_alias *alias, void *shadow)
 {
+	XA_STATE(xas, &alias->mapping->i_pages, alias->index);
 	struct address_space *mapping = alias->mapping;
-	XA_STATE(xas, &mapping->i_pages, alias->index);
 
 	lockdep_assert_held(&mapping->i_pages.xa_lock);
 	mapping_set_update(&xas, mapping);
@@ -663,8 +664,8 @@ int pxa_dissolve(struct page *page, int refs)
 int pxa_copy_break(struct pxa *pxa, struct page *page,
 		   struct address_space *mapping, pgoff_t index, gfp_t gfp)
 {
-	struct pxa_alias *alias = pxa_find_alias(page, mapping, index);
 	XA_STATE(xas, &mapping->i_pages, index);
+	struct pxa_alias *alias = pxa_find_alias(page, mapping, index);
 	struct page *new;
 	bool last;
 
