@@ -396,8 +396,11 @@ static int ksm_file_merge_two(struct page *page,
 	}
 
 	err = ksm_file_merge_into(item, page, alias);
+	/* The batch of pages on their way to the LRU has a reference. */
+	if (err)
+		lru_add_drain();
 	/*
-	 * If somebody got a reference meanwhile it stays protected, with one
+	 * If somebody else got one meanwhile it stays protected, with one
 	 * alias, which is harmless: the next page that is equal finds it.
 	 */
 	if (!err || pxa_dissolve(page, 1))
@@ -939,3 +942,7 @@ static int __init ksm_file_late_init(void)
 	return err;
 }
 late_initcall(ksm_file_late_init);
+
+#ifdef CONFIG_KSM_FILE_KUNIT_TEST
+#include "ksm-file_test.c"
+#endif

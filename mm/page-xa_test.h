@@ -114,7 +114,7 @@ static struct page *pxt_read(struct kunit *test, struct pxt_file *f,
 }
 
 /* What is in the slot, without a reference. */
-static void *pxt_slot(struct pxt_file *f, pgoff_t index)
+static struct page *pxt_slot(struct pxt_file *f, pgoff_t index)
 {
 	return xa_load(&f->mapping->i_pages, index);
 }
