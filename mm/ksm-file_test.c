@@ -573,10 +573,10 @@ static struct kunit_case ksm_file_cases[] = {
 };
 
 static struct kunit_suite ksm_file_suite = {
-	.name		= "ksm_file",
-	.init		= kft_init,
-	.exit		= kft_exit,
-	.test_cases	= ksm_file_cases,
+	.name = "ksm_file",
+	.init = kft_init,
+	.exit = kft_exit,
+	.test_cases = ksm_file_cases,
 };
 
 kunit_test_suites(&ksm_file_suite);

@@ -1424,10 +1424,10 @@ static struct kunit_case pxa_cases[] = {
 };
 
 static struct kunit_suite pxa_suite = {
-	.name		= "page_xa",
-	.init		= pxt_init,
-	.exit		= pxt_exit,
-	.test_cases	= pxa_cases,
+	.name = "page_xa",
+	.init = pxt_init,
+	.exit = pxt_exit,
+	.test_cases = pxa_cases,
 };
 
 kunit_test_suites(&pxa_suite);
