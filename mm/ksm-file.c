@@ -103,6 +103,7 @@ static LIST_HEAD(ksm_file_slot_list);
 static struct ksm_file_slot *ksm_file_cursor;
 static unsigned long ksm_file_address;
 static bool ksm_file_drained;
+static DECLARE_WAIT_QUEUE_HEAD(ksm_file_idle);
 
 static unsigned long ksm_file_seqnr;
 
@@ -113,7 +114,6 @@ static LIST_HEAD(ksm_file_nodes);
 static LIST_HEAD(ksm_file_cands);
 static unsigned long ksm_file_nr_cands;
 
-static struct kmem_cache *ksm_file_node_cache __ro_after_init;
 static struct kmem_cache *ksm_file_cand_cache __ro_after_init;
 static struct kmem_cache *ksm_file_slot_cache __ro_after_init;
 
@@ -230,6 +230,7 @@ static struct page *ksm_file_find_node(u64 digest, struct page *like,
 		} else {
 			/* Hashed again when the scan finds it with room. */
 			ksm_file_node_unhash(node);
+			pxa_refuse(PXA_REFUSED_LIMIT);
 		}
 		unlock_page(page);
 		put_page(page);
@@ -372,8 +373,8 @@ static int ksm_file_merge_two(struct page *page,
 	struct pxa_alias *first;
 	int err;
 
-	node = kmem_cache_zalloc(ksm_file_node_cache,
-				 GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN);
+	/* Not from a cache of its own: kfree_rcu() frees it. */
+	node = kzalloc(sizeof(*node), GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN);
 	first = pxa_alias_alloc(GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN);
 	if (!node || !first) {
 		err = pxa_refuse(PXA_REFUSED_NOMEM);
@@ -409,8 +410,7 @@ static int ksm_file_merge_two(struct page *page,
 
 free:
 	pxa_alias_free(first);
-	if (node)
-		kmem_cache_free(ksm_file_node_cache, node);
+	kfree(node);
 	return err;
 }
 
@@ -452,6 +452,9 @@ static void ksm_file_scan_page(const struct ksm_file_item *item,
 	}
 
 	digest = ksm_file_digest(page);
+	/* Pages of different nodes are nothing to each other then. */
+	if (!params->across_nodes)
+		digest += page_to_nid(page);
 
 	alias = pxa_alias_alloc(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
 	if (!alias) {
@@ -474,14 +477,14 @@ static void ksm_file_scan_page(const struct ksm_file_item *item,
 		ksm_file_cand_set(cand, item);
 	} else {
 		other = ksm_file_cand_get(cand);
-		if (!other) {
-			ksm_file_cand_set(cand, item);
-		} else if (!params->across_nodes &&
-			   page_to_nid(other) != page_to_nid(page)) {
-			pxa_refuse(PXA_REFUSED_UNSUPPORTED);
-		} else if (!ksm_file_merge_two(other, cand, item, &alias)) {
+		/*
+		 * A failure may be due to the reference that this batch has if
+		 * that page is further on: let it find this page instead.
+		 */
+		if (other && !ksm_file_merge_two(other, cand, item, &alias))
 			ksm_file_cand_free(cand);
-		}
+		else
+			ksm_file_cand_set(cand, item);
 	}
 	if (other) {
 		unlock_page(other);
@@ -569,8 +572,7 @@ void ksm_file_exit(struct mm_struct *mm)
 	spin_lock(&ksm_file_slot_lock);
 	while ((slot = ksm_file_slot_find(mm)) && slot->busy) {
 		spin_unlock(&ksm_file_slot_lock);
-		mmap_write_lock(mm);
-		mmap_write_unlock(mm);
+		wait_event(ksm_file_idle, !READ_ONCE(slot->busy));
 		spin_lock(&ksm_file_slot_lock);
 	}
 	if (slot) {
@@ -589,7 +591,7 @@ void ksm_file_exit(struct mm_struct *mm)
 
 /*
  * Examine up to @npages resident pages of @vma from ksm_file_address on, which
- * is moved along.  Returns how many there were.
+ * is moved along.  Returns the cost, as a number of pages.
  */
 static unsigned int ksm_file_scan_vma(struct vm_area_struct *vma,
 				      unsigned int npages,
@@ -625,7 +627,8 @@ static unsigned int ksm_file_scan_vma(struct vm_area_struct *vma,
 		ksm_file_address = vma->vm_end;
 	else
 		ksm_file_address += (indices[nr - 1] + 1 - start) << PAGE_SHIFT;
-	return done;
+	/* A walk over nothing takes its time too. */
+	return max(done, 1U);
 }
 
 /*
@@ -678,13 +681,15 @@ static int ksm_file_scan_some(unsigned int npages,
 	done = ksm_file_scan_mm(slot->mm, npages, params);
 
 	spin_lock(&ksm_file_slot_lock);
-	slot->busy = false;
 	if (done < 0) {
 		ksm_file_advance(slot);
 		if (ksm_file_cursor)
 			done = 0;
 	}
+	WRITE_ONCE(slot->busy, false);
+	/* Then the slot may be gone: ksm_file_exit() waits for it. */
 	spin_unlock(&ksm_file_slot_lock);
+	wake_up_all(&ksm_file_idle);
 	return done;
 }
 
@@ -752,6 +757,56 @@ static void ksm_file_unmerge_page(struct page *page)
 	}
 }
 
+/* Some node whose page is in a range of pfns; under ksm_file_node_lock. */
+static struct ksm_file_node *ksm_file_node_in(unsigned long start,
+					      unsigned long end)
+{
+	struct ksm_file_node *node;
+
+	list_for_each_entry(node, &ksm_file_nodes, list)
+		if (node->pxa.pfn >= start && node->pxa.pfn < end)
+			return node;
+	return NULL;
+}
+
+/**
+ * ksm_file_unmerge_pfns - stop sharing the file pages in a range of memory
+ * @start: first pfn
+ * @end: last pfn plus 1
+ *
+ * Context: process context; ksmd must be kept from making new ones.
+ * Return: 0, or -ERESTARTSYS if a signal came first.
+ */
+int ksm_file_unmerge_pfns(unsigned long start, unsigned long end)
+{
+	struct ksm_file_node *node;
+	struct page *page;
+
+	for (;;) {
+		page = NULL;
+		spin_lock(&ksm_file_node_lock);
+		node = ksm_file_node_in(start, end);
+		if (node) {
+			/* Somebody who has the page locked may be slow. */
+			list_move_tail(&node->list, &ksm_file_nodes);
+			page = ksm_file_node_get(node);
+		}
+		spin_unlock(&ksm_file_node_lock);
+		if (!node)
+			return 0;
+		if (page) {
+			ksm_file_unmerge_page(page);
+			unlock_page(page);
+			put_page(page);
+			cond_resched();
+		} else {
+			schedule_timeout_uninterruptible(1);
+		}
+		if (signal_pending(current))
+			return -ERESTARTSYS;
+	}
+}
+
 /**
  * ksm_file_unmerge_all - stop sharing all file pages
  *
@@ -760,38 +815,8 @@ static void ksm_file_unmerge_page(struct page *page)
  */
 int ksm_file_unmerge_all(void)
 {
-	struct ksm_file_node *node;
-	struct page *page;
-	bool empty;
-
 	ksm_file_cand_free_all();
-
-	for (;;) {
-		page = NULL;
-		spin_lock(&ksm_file_node_lock);
-		node = list_first_entry_or_null(&ksm_file_nodes,
-						struct ksm_file_node, list);
-		empty = !node;
-		if (node) {
-			/* Somebody who has the page locked may be slow. */
-			list_rotate_left(&ksm_file_nodes);
-			page = ksm_file_node_get(node);
-		}
-		spin_unlock(&ksm_file_node_lock);
-		if (empty)
-			return 0;
-		if (page) {
-			ksm_file_unmerge_page(page);
-			unlock_page(page);
-			put_page(page);
-		}
-		if (signal_pending(current))
-			return -ERESTARTSYS;
-		if (page)
-			cond_resched();
-		else
-			schedule_timeout_uninterruptible(1);
-	}
+	return ksm_file_unmerge_pfns(0, ULONG_MAX);
 }
 
 /* ------------------------------------------------------ sysctl and sysfs -- */
@@ -915,7 +940,6 @@ static int __init ksm_file_init(void)
 {
 	int err;
 
-	ksm_file_node_cache = KMEM_CACHE(ksm_file_node, SLAB_PANIC);
 	ksm_file_cand_cache = KMEM_CACHE(ksm_file_cand, SLAB_PANIC);
 	ksm_file_slot_cache = KMEM_CACHE(ksm_file_slot, SLAB_PANIC);
 

@@ -16,10 +16,10 @@
  * As the content is also on disk, emptying a slot is always a legal way out
  * where a copy can't be had.
  *
- * Lock order: mmap_lock, lock of the page that is merged away, lock of the
- * protected page (trylock), i_mmap_rwsem, pte lock, i_pages lock; the last
- * three one file at a time.  While a protected page is locked no other page is
- * locked, except a new one.
+ * Lock order: mmap_lock, lock of the protected page, lock of the page that is
+ * merged into it (trylock), i_mmap_rwsem, pte lock, i_pages lock; the last
+ * three one file at a time.  Nobody waits for the lock of another page while a
+ * protected page is locked, since files share it in no order.
  */
 
 #include <linux/backing-dev.h>
@@ -61,7 +61,7 @@ static struct kmem_cache *pxa_alias_cache __ro_after_init;
  * pxa_alias_alloc - allocate what a slot needs to share a page
  * @gfp: how to allocate
  *
- * Context: no page locked, if @gfp may sleep.
+ * Context: as @gfp allows; must not wait for writeback while a page is locked.
  * Return: an alias for pxa_protect() or pxa_merge(), or NULL.
  */
 struct pxa_alias *pxa_alias_alloc(gfp_t gfp)
@@ -111,6 +111,8 @@ int pxa_refuse(enum vm_event_item reason)
 /**
  * pxa_event - read one of the event counters
  * @item: PXA_*
+ *
+ * Return: the sum over all cpus.
  */
 unsigned long pxa_event(enum vm_event_item item)
 {
@@ -129,7 +131,8 @@ unsigned long pxa_event(enum vm_event_item item)
  * pxa_node_state - read a gauge exactly
  * @item: NR_PXA_SHARED or NR_PXA_SHARING
  *
- * Unlike global_node_page_state() with what the cpus have not folded yet.
+ * Return: the number of pages, unlike global_node_page_state() with what the
+ * cpus have not folded yet.
  */
 unsigned long pxa_node_state(enum node_stat_item item)
 {
@@ -153,6 +156,8 @@ unsigned long pxa_node_state(enum node_stat_item item)
  * The filesystem must have opted in, see FS_ALLOW_PXA.  Beyond that the cached
  * pages must be a clean copy of what the filesystem can read again, and nobody
  * may know a page by other means than the slot.
+ *
+ * Return: true if they may.
  */
 bool mapping_pxa_allowed(struct address_space *mapping)
 {
@@ -538,6 +543,30 @@ static bool pxa_unlink(struct page *page, struct pxa *pxa,
 	return true;
 }
 
+/* &rmap_walk_control.rmap_one: stop at an area whose pages stay in memory. */
+static bool pxa_find_mlocked_one(struct page *page, struct vm_area_struct *vma,
+				 unsigned long addr, void *arg)
+{
+	if (!(vma->vm_flags & VM_LOCKED))
+		return true;
+	*(bool *)arg = true;
+	return false;
+}
+
+/* The alias that is gone may have been what kept the page unevictable. */
+static void pxa_munlock(struct page *page)
+{
+	bool mlocked = false;
+	struct rmap_walk_control rwc = {
+		.rmap_one = pxa_find_mlocked_one,
+		.arg = &mlocked,
+	};
+
+	rmap_walk_pxa(page, &rwc);
+	if (!mlocked)
+		munlock_vma_page(page);
+}
+
 /* The rest of pxa_unlink(), without locks.  The mapping may be gone. */
 static void pxa_unlinked(struct page *page, struct pxa *pxa,
 			 struct pxa_alias *alias, bool last)
@@ -547,9 +576,8 @@ static void pxa_unlinked(struct page *page, struct pxa *pxa,
 	pxa_alias_free(alias);
 	if (last)
 		pxa->ops->release(pxa);
-	/* The alias that is gone may have been what kept it unevictable. */
 	else if (PageMlocked(page))
-		munlock_vma_page(page);
+		pxa_munlock(page);
 }
 
 /* Empty the slot of @alias, which must not be mapped. Returns true if last. */
@@ -630,24 +658,36 @@ int pxa_dissolve(struct page *page, int refs)
 	struct pxa_alias *alias;
 	struct address_space *mapping;
 	pgoff_t index;
+	int err = -EBUSY;
 
 	if (pxa->nr != 1 || PageHWPoison(page) ||
-	    page_count(page) != refs + 1 + page_mapcount(page))
+	    page_count(page) > refs + 1 + page_mapcount(page))
 		return -EBUSY;
 
 	alias = hlist_entry(pxa->aliases.first, struct pxa_alias, node);
 	mapping = alias->mapping;
 	index = alias->index;
-	hlist_del(&alias->node);
-	pxa->nr = 0;
-	page->index = index;
-	/* Who sees the mapping without lock also sees the index. */
-	smp_store_release(&page->mapping, mapping);
 
-	mod_node_page_state(page_pgdat(page), NR_PXA_SHARED, -1);
-	pxa_alias_free(alias);
-	pxa->ops->release(pxa);
-	return 0;
+	/*
+	 * fork and munmap change both counts at once, but not under the page
+	 * lock: only without ptes is the number of references exact.
+	 */
+	pxa_unmap_slot(page, mapping, index);
+	if (!page_mapped(page) && page_count(page) == refs + 1) {
+		hlist_del(&alias->node);
+		pxa->nr = 0;
+		page->index = index;
+		/* Who sees the mapping without lock also sees the index. */
+		smp_store_release(&page->mapping, mapping);
+		mod_node_page_state(page_pgdat(page), NR_PXA_SHARED, -1);
+		err = 0;
+	}
+	pxa_remap_slot(page, page, mapping, index);
+	if (!err) {
+		pxa_alias_free(alias);
+		pxa->ops->release(pxa);
+	}
+	return err;
 }
 
 /**
@@ -727,8 +767,8 @@ int pxa_copy_break(struct pxa *pxa, struct page *page,
  * Context: process context, may sleep. The allocation does not enter the
  * filesystem, whose locks the caller may hold, and does not insist, since the
  * page is locked for all files that share it.
- * Return: 0, -ENOMEM if the slot was emptied, -ENOENT if it does not hold the
- * page.
+ * Return: 0; -ENOMEM or -EHWPOISON if the slot was emptied; -ENOENT if it does
+ * not hold the page.
  */
 int pxa_break_alias(struct page *page, struct address_space *mapping,
 		    pgoff_t index)
@@ -738,7 +778,7 @@ int pxa_break_alias(struct page *page, struct address_space *mapping,
 	if (!pxa_find_alias(page, mapping, index))
 		return -ENOENT;
 	return pxa->ops->break_alias(pxa, page, mapping, index,
-				     mapping_gfp_constraint(mapping, GFP_NOFS) |
+				     mapping_gfp_constraint(mapping, ~__GFP_FS) |
 				     __GFP_NOWARN | __GFP_NORETRY);
 }
 

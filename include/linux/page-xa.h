@@ -15,6 +15,13 @@
  * page stands for are its aliases.  See Documentation/vm/page-xa.rst.
  */
 
+/*
+ * Bits of page->mapping that tell that it is no mapping of a file.  Without
+ * protected pages bit 2 may belong to a pointer that is aligned to 4 bytes.
+ */
+#define PAGE_MAPPING_NO_FILE	\
+	(PAGE_MAPPING_ANON | (IS_ENABLED(CONFIG_PAGE_XA) ? PAGE_MAPPING_XA : 0))
+
 struct mem_cgroup;
 struct pxa;
 struct rmap_walk_control;
@@ -26,8 +33,8 @@ struct vm_fault;
  * @break_alias: take one alias out of the protection, so that an ordinary page
  *	(or none) is in its page cache slot afterwards. Called with the page
  *	locked and the alias found; may sleep, must not take another page's
- *	lock except that of a page nobody else knows. Returns 0, or -ENOMEM if
- *	the alias was dropped for lack of memory. An owner of clean pages uses
+ *	lock except that of a page nobody else knows. Returns 0, or -ENOMEM or
+ *	-EHWPOISON if the alias was dropped instead. An owner of clean pages uses
  *	pxa_copy_break(); one whose page is dirty or carries private data has
  *	to hand over the page itself, and must not rely on dropping it.
  * @release: the last alias is gone, @pxa is no longer reachable from the page.
@@ -82,6 +89,7 @@ struct pxa_alias {
  *
  * Context: any. Only stable while the page is locked, or frozen; a reference
  * that was taken before the page was protected prevents it from being so.
+ * Return: true if it is.
  */
 static __always_inline bool PageXA(struct page *page)
 {
@@ -95,6 +103,8 @@ static __always_inline bool PageXA(struct page *page)
 /**
  * page_pxa - the struct pxa of a protected page
  * @page: a locked page for which PageXA() is true
+ *
+ * Return: the structure of its owner.
  */
 static inline struct pxa *page_pxa(struct page *page)
 {
@@ -379,6 +389,8 @@ static inline bool pxa_evict(struct page *page)
  *
  * The holder of a long-lived or DMA pin expects to see later writes through
  * the same mapping, which a shared page never shows.
+ *
+ * Return: true if it has to be unshared by pxa_unpin() first.
  */
 static inline bool pxa_pin_unshares(struct page *page, unsigned int flags)
 {
