@@ -14,6 +14,7 @@
 #define OWN	2
 #define PAGES	24
 #define KINDS	6
+#define LOG	512
 
 struct worker {
 	uint64_t rnd;
@@ -21,7 +22,13 @@ struct worker {
 	struct pfile f[OWN];
 	unsigned char *other[PROCS * OWN];
 	unsigned long ops;
-	char last[64];
+	struct {
+		const char *what;
+		int file;
+		size_t off, len;
+		unsigned long op;
+	} log[LOG];			/* the last changes, for the report */
+	unsigned int logged;
 };
 
 static struct worker w;
@@ -34,6 +41,107 @@ static unsigned int rnd(unsigned int n)
 	w.rnd ^= w.rnd >> 7;
 	w.rnd ^= w.rnd << 17;
 	return (w.rnd >> 11) % n;
+}
+
+static void note(struct pfile *f, const char *what, size_t off, size_t len)
+{
+	int i = w.logged++ % LOG;
+
+	w.log[i].what = what;
+	w.log[i].file = f - w.f;
+	w.log[i].off = off;
+	w.log[i].len = len;
+	w.log[i].op = w.ops;
+}
+
+/* What a wrong page looks like, as far as it is all of one content. */
+static const char *looks_like(const unsigned char *page)
+{
+	static char name[64];
+	unsigned char *buf = malloc(psz);
+	size_t bytes;
+	int k;
+
+	snprintf(name, sizeof(name), "mixed");
+	for (k = 0; buf && k < KINDS; k++) {
+		fill(buf, psz, k);
+		for (bytes = 0; bytes < psz && buf[bytes] == page[bytes]; bytes++)
+			;
+		if (bytes >= 64)
+			snprintf(name, sizeof(name), "content %d for %zu bytes", k,
+				 bytes);
+	}
+	free(buf);
+	return name;
+}
+
+/* Every view of the page, and what was done to it. */
+static void report_page(struct pfile *f, size_t page)
+{
+	unsigned char *buf, *fresh;
+	unsigned int i;
+	int fd;
+
+	if (posix_memalign((void **)&buf, psz, psz))
+		return;
+	ksft_print_msg("process %d file %zd page %zu, size %zu: must be %s\n", w.id,
+		       f - w.f, page, f->size, looks_like(f->shadow + page * psz));
+	ksft_print_msg(" old mapping: %s, equal %d, pfn %llx, KPF_KSM %d\n",
+		       looks_like(f->map + page * psz),
+		       !memcmp(f->map + page * psz, f->shadow + page * psz, psz),
+		       (unsigned long long)page_pfn(f->map + page * psz),
+		       page_ksm(f->map + page * psz));
+	if (pread(f->fd, buf, psz, page * psz) > 0)
+		ksft_print_msg(" read: %s, equal %d\n", looks_like(buf),
+			       !memcmp(buf, f->shadow + page * psz, psz));
+	fresh = mmap(NULL, psz, PROT_READ, MAP_SHARED, f->fd, page * psz);
+	if (fresh != MAP_FAILED)
+		ksft_print_msg(" new mapping: %s, equal %d, pfn %llx\n",
+			       looks_like(fresh),
+			       !memcmp(fresh, f->shadow + page * psz, psz),
+			       (unsigned long long)page_pfn(fresh));
+	fd = open(f->path, O_RDONLY | O_DIRECT);
+	if (fd >= 0 && pread(fd, buf, psz, page * psz) > 0)
+		ksft_print_msg(" O_DIRECT: %s, equal %d\n", looks_like(buf),
+			       !memcmp(buf, f->shadow + page * psz, psz));
+	for (i = w.logged > LOG ? w.logged - LOG : 0; i < w.logged; i++) {
+		int n = i % LOG;
+
+		if (w.log[n].file == f - w.f &&
+		    w.log[n].off < (page + 1) * psz &&
+		    w.log[n].off + w.log[n].len > page * psz)
+			ksft_print_msg(" op %lu: %s at %zu+%zu length %zu\n",
+				       w.log[n].op, w.log[n].what,
+				       w.log[n].off / psz, w.log[n].off % psz,
+				       w.log[n].len);
+	}
+	ksft_print_msg(" now op %lu, seed %llu\n", w.ops, (unsigned long long)seed);
+	free(buf);
+}
+
+/* All of the file, at the least by the old mapping and by read(2). */
+static void check_all(struct pfile *f, const char *when)
+{
+	static unsigned char buf[PAGES * 4096 + 65536];
+	size_t page;
+	ssize_t n;
+
+	n = OP(pread(f->fd, buf, sizeof(buf), 0));
+	if (n != (ssize_t)f->size)
+		FAIL("size %zd, must be %zu", n, f->size);
+	for (page = 0; page * psz < f->size; page++) {
+		size_t len = f->size - page * psz;
+
+		if (len > psz)
+			len = psz;
+		if ((page < PAGES && memcmp(f->map + page * psz,
+					    f->shadow + page * psz, len)) ||
+		    memcmp(buf + page * psz, f->shadow + page * psz, len)) {
+			report_page(f, page);
+			FAIL("process %d op %lu: page %zu differs %s", w.id,
+			     w.ops, page, when);
+		}
+	}
 }
 
 static void file_path(char *buf, size_t len, int id, int n)
@@ -57,42 +165,46 @@ static void make(int n)
 /* Content, and length, such that pages often end up alike. */
 static void op_write(struct pfile *f)
 {
-	size_t page = rnd(PAGES);
+	size_t off = rnd(PAGES) * psz, len = psz;
 
 	switch (rnd(4)) {
-	case 0:
-	case 1:
-		pf_write(f, page * psz, psz, rnd(KINDS));
-		break;
 	case 2:
-		pf_write(f, page * psz + rnd(psz), 1 + rnd(200), rnd(KINDS));
+		off += rnd(psz);
+		len = 1 + rnd(200);
 		break;
 	case 3:
-		pf_write(f, page * psz, (1 + rnd(4)) * psz, rnd(KINDS));
+		len = (1 + rnd(4)) * psz;
 		break;
 	}
+	note(f, "write", off, len);
+	pf_write(f, off, len, rnd(KINDS));
 }
 
 static void op_mapped_store(struct pfile *f)
 {
-	size_t pages = f->size / psz, page;
+	size_t pages = f->size / psz, off, len = psz;
 
 	if (pages > PAGES)
 		pages = PAGES;
 	if (!pages)
 		return;
-	page = rnd(pages);
-	if (rnd(2))
-		pf_store(f, f->map, page * psz, psz, rnd(KINDS));
-	else
-		pf_store(f, f->map, page * psz + rnd(psz - 64), 1 + rnd(64),
-			 rnd(KINDS));
+	off = rnd(pages) * psz;
+	if (rnd(2)) {
+		off += rnd(psz - 64);
+		len = 1 + rnd(64);
+	}
+	note(f, "store", off, len);
+	pf_store(f, f->map, off, len, rnd(KINDS));
 }
 
 static void op_truncate(struct pfile *f)
 {
+	size_t to = rnd(PAGES * psz);
+
+	note(f, "truncate", to, PAGES * psz - to);
+	pf_truncate(f, to);
 	if (rnd(2))
-		pf_truncate(f, rnd(PAGES * psz));
+		check_all(f, "after truncate");
 	pf_truncate(f, PAGES * psz);
 }
 
@@ -102,12 +214,16 @@ static void op_punch(struct pfile *f)
 
 	if (off + len > f->size)
 		return;
+	note(f, "punch", off, len);
 	pf_fallocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off, len);
 }
 
 static void op_direct(struct pfile *f)
 {
-	pf_write_direct(f, rnd(PAGES - 2) * psz, (1 + rnd(2)) * psz, rnd(KINDS));
+	size_t off = rnd(PAGES - 2) * psz, len = (1 + rnd(2)) * psz;
+
+	note(f, "direct write", off, len);
+	pf_write_direct(f, off, len, rnd(KINDS));
 }
 
 static void op_check_some(struct pfile *f)
@@ -120,12 +236,11 @@ static void op_check_some(struct pfile *f)
 		return;
 	n = OP(pread(f->fd, buf, psz, page * psz));
 	REQ(n == (ssize_t)psz);
-	if (memcmp(buf, f->shadow + page * psz, psz))
-		FAIL("seed %llu process %d op %lu (after %s): read of page %zu of %s differs",
-		     (unsigned long long)seed, w.id, w.ops, w.last, page, f->path);
-	if (memcmp(f->map + page * psz, f->shadow + page * psz, psz))
-		FAIL("seed %llu process %d op %lu (after %s): mapping of page %zu of %s differs",
-		     (unsigned long long)seed, w.id, w.ops, w.last, page, f->path);
+	if (memcmp(buf, f->shadow + page * psz, psz) ||
+	    memcmp(f->map + page * psz, f->shadow + page * psz, psz)) {
+		report_page(f, page);
+		FAIL("process %d op %lu: page %zu differs", w.id, w.ops, page);
+	}
 }
 
 static void op_private(struct pfile *f)
@@ -142,12 +257,17 @@ static void op_private(struct pfile *f)
 	at = m + page * psz;
 	op_load(at);
 	op_store(at, ~f->shadow[page * psz]);
-	REQ(!memcmp(at + 1, f->shadow + page * psz + 1, psz - 1));
+	if (memcmp(at + 1, f->shadow + page * psz + 1, psz - 1)) {
+		ksft_print_msg("private copy: %s\n", looks_like(at));
+		report_page(f, page);
+		FAIL("process %d op %lu: private page %zu differs", w.id, w.ops, page);
+	}
 	munmap(m, f->size);
 }
 
 static void op_recreate(int n)
 {
+	note(&w.f[n], "recreate", 0, PAGES * psz);
 	REQ(OP(unlink(w.f[n].path)) == 0);
 	pf_close(&w.f[n]);
 	make(n);
@@ -184,35 +304,42 @@ static void step(void)
 {
 	int n = rnd(OWN), kind = rnd(100);
 	struct pfile *f = &w.f[n];
-	const char *name = "?";
 	pid_t pid;
 
-#define DO(limit, what, stmt)						\
-	if (kind < (limit)) {						\
-		name = what;						\
-		stmt;							\
-		goto out;						\
-	}
-	DO(14, "write", op_write(f));
-	DO(28, "store", op_mapped_store(f));
-	DO(33, "truncate", op_truncate(f));
-	DO(39, "punch", op_punch(f));
-	DO(44, "direct write", op_direct(f));
-	DO(58, "check", op_check_some(f));
-	DO(60, "full check", pf_check(f));
-	DO(68, "fsync", OP(fsync(f->fd)));
-	DO(72, "drop", pf_drop(f));
-	DO(76, "private", op_private(f));
-	DO(79, "madvise DONTNEED", OP(madvise(f->map, f->map_len, MADV_DONTNEED)));
-	DO(82, "pageout", OP(madvise(f->map, f->map_len, MADV_PAGEOUT)));
-	DO(90, "others", op_others());
-	DO(92, "recreate", op_recreate(n));
-	DO(93, "unmergeable", {
+	if (kind < 14) {
+		op_write(f);
+	} else if (kind < 28) {
+		op_mapped_store(f);
+	} else if (kind < 33) {
+		op_truncate(f);
+	} else if (kind < 39) {
+		op_punch(f);
+	} else if (kind < 44) {
+		op_direct(f);
+	} else if (kind < 58) {
+		op_check_some(f);
+	} else if (kind < 60) {
+		pf_check(f);
+	} else if (kind < 68) {
+		OP(fsync(f->fd));
+	} else if (kind < 72) {
+		pf_drop(f);
+	} else if (kind < 76) {
+		op_private(f);
+	} else if (kind < 79) {
+		OP(madvise(f->map, f->map_len, MADV_DONTNEED));
+	} else if (kind < 82) {
+		OP(madvise(f->map, f->map_len, MADV_PAGEOUT));
+	} else if (kind < 90) {
+		op_others();
+	} else if (kind < 92) {
+		op_recreate(n);
+	} else if (kind < 93) {
 		OP(madvise(f->map, f->map_len, MADV_UNMERGEABLE));
 		OP(madvise(f->map, f->map_len, MADV_MERGEABLE));
-	});
-	DO(94, "compact", write_str("/proc/sys/vm/compact_memory", "1"));
-	DO(95, "fork", {
+	} else if (kind < 94) {
+		write_str("/proc/sys/vm/compact_memory", "1");
+	} else if (kind < 95) {
 		pid = fork();
 		if (!pid) {
 			if (f->size >= psz)
@@ -220,16 +347,16 @@ static void step(void)
 			_exit(0);
 		}
 		OP(waitpid(pid, NULL, 0));
-	});
-	/* let ksmd have a quiet time: only now pages are clean and at rest */
-	name = "rest";
-	OP(fsync(w.f[0].fd));
-	OP(fsync(w.f[1].fd));
-	pf_touch(&w.f[0]);
-	pf_touch(&w.f[1]);
-	msleep(5 + rnd(30));
-out:
-	snprintf(w.last, sizeof(w.last), "%s", name);
+	} else {
+		/* only pages that are clean and at rest can be merged */
+		OP(fsync(w.f[0].fd));
+		OP(fsync(w.f[1].fd));
+		pf_touch(&w.f[0]);
+		pf_touch(&w.f[1]);
+		msleep(5 + rnd(30));
+	}
+	if (!rnd(4))
+		check_all(f, "after an operation");
 }
 
 static void worker(int id, unsigned int seconds)
@@ -249,7 +376,7 @@ static void worker(int id, unsigned int seconds)
 		total[id] = w.ops;
 	}
 	for (i = 0; i < OWN; i++) {
-		pf_check(&w.f[i]);
+		check_all(&w.f[i], "at the end");
 		pf_check_cold(&w.f[i]);
 	}
 	_exit(0);
