@@ -251,9 +251,12 @@ static void ksm_file_busy(struct kunit *test)
 	pxt_ordinary(test, &t->b, 1);
 	put_page(page);
 
-	/* The page at hand is pinned: the candidate is ordinary again. */
-	page = pxt_read(test, &t->b, 1);
-	kft_scan(test, &t->b, 1);
+	/*
+	 * Now the other one is the candidate.  The page at hand is pinned: the
+	 * candidate is ordinary again.
+	 */
+	page = pxt_read(test, &t->a, 1);
+	kft_scan(test, &t->a, 1);
 	KUNIT_EXPECT_EQ(test, pxa_event(PXA_REFUSED_PINNED), pinned + 2);
 	kft_counts(test, 0, 0, 1);
 	pxt_ordinary(test, &t->a, 1);
