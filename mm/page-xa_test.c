@@ -645,6 +645,19 @@ static void pxa_refused_dirty(struct kunit *test)
 	pxt_accepted(test, old, &t->b, 2);
 }
 
+/* The lock is taken in interrupts, xa_set_mark() would not disable them. */
+static void pxt_mark(struct pxt_file *f, pgoff_t index, bool on, xa_mark_t mark)
+{
+	struct xarray *xa = &f->mapping->i_pages;
+
+	xa_lock_irq(xa);
+	if (on)
+		__xa_set_mark(xa, index, mark);
+	else
+		__xa_clear_mark(xa, index, mark);
+	xa_unlock_irq(xa);
+}
+
 /* Tags stay with the slot: writeback would find the shared page. */
 static void pxa_refused_tag(struct kunit *test)
 {
@@ -658,13 +671,13 @@ static void pxa_refused_tag(struct kunit *test)
 	pxt_share(test);
 	old = pxt_read(test, &t->b, 2);
 	for (i = 0; i < ARRAY_SIZE(marks); i++) {
-		xa_set_mark(&t->b.mapping->i_pages, 2, marks[i]);
+		pxt_mark(&t->b, 2, true, marks[i]);
 		pxt_refused(test, old, &t->b, 2, PXA_REFUSED_DIRTY, -EBUSY);
 		KUNIT_EXPECT_TRUE(test, xa_get_mark(&t->b.mapping->i_pages, 2,
 						    marks[i]));
-		xa_clear_mark(&t->b.mapping->i_pages, 2, marks[i]);
+		pxt_mark(&t->b, 2, false, marks[i]);
 	}
-	xa_set_mark(&t->b.mapping->i_pages, 2, PAGECACHE_TAG_TOWRITE);
+	pxt_mark(&t->b, 2, true, PAGECACHE_TAG_TOWRITE);
 	pxt_accepted(test, old, &t->b, 2);
 	KUNIT_EXPECT_FALSE(test, xa_get_mark(&t->b.mapping->i_pages, 2,
 					     PAGECACHE_TAG_TOWRITE));
