@@ -107,6 +107,20 @@ class Collect(unittest.TestCase):
                    "WARNING: CPU: 0 PID: 9 at mm/mmap.c:1190 vma_merge+0x99/0x4a0\n")
         self.assertEqual(self.collect(["p"])[0][1], 0)
 
+    def test_known_by_what_follows(self):
+        self.write("logs/p.tap", "1..1\nok 1 a\n")
+        self.write("logs/p.rc", "0\n")
+        text = "guest: start p\nWARNING: possible circular locking dependency detected\n"
+        self.write("console.log", text + "init_stub_pte+0x62\ncreate_task_io_context+0x1\n")
+        self.assertEqual(self.collect(["p"])[0][1], 0)
+        self.write("console.log", text + "pxa_merge+0x62\ncreate_task_io_context+0x1\n")
+        self.assertEqual(self.collect(["p"])[0][1], 1)
+
+    def test_order(self):
+        self.assertEqual(RUN.plan(["pxa_reclaim", "pxa_merge", "pxa_stress"]),
+                         [("4k", "pxa_merge"), ("1k", "pxa_merge"),
+                          ("4k", "pxa_stress"), ("4k", "pxa_reclaim")])
+
 
 if __name__ == "__main__":
     unittest.main()
