@@ -426,7 +426,7 @@ static void write_one(void)
 {
 	unsigned char *old = malloc(scratch->pages * PSZ), *want = malloc(scratch->pages * PSZ);
 	static const char text[] = "written through write(2)";
-	size_t p1 = 0, p2 = 0, i, was_shared = 0, bad;
+	size_t p1 = 0, p2 = 0, i, len, was_shared = 0, bad;
 	int pm = open("/proc/self/pagemap", O_RDONLY), fd;
 	long breaks = get(KSM "file_breaks");
 	char where[400] = "";
@@ -450,12 +450,16 @@ static void write_one(void)
 	fd = open(scratch->path, O_RDWR);
 	if (fd < 0)
 		die("%s: %s", scratch->path, strerror(errno));
-	if (pwrite(fd, text, sizeof(text), p1 * PSZ + 100) != sizeof(text))
+	/* inside the file, however short it is */
+	len = scratch->size - p1 * PSZ;
+	if (len > sizeof(text))
+		len = sizeof(text);
+	if (pwrite(fd, text, len, p1 * PSZ) != (ssize_t)len)
 		die("write %s: %s", scratch->path, strerror(errno));
-	memcpy(want + p1 * PSZ + 100, text, sizeof(text));
-	for (i = 0; i < 64; i++) {
-		scratch->map[p2 * PSZ + 7 * i] ^= 0x5a;
-		want[p2 * PSZ + 7 * i] ^= 0x5a;
+	memcpy(want + p1 * PSZ, text, len);
+	for (i = p2 * PSZ; i < scratch->size && i < p2 * PSZ + 448; i += 7) {
+		scratch->map[i] ^= 0x5a;
+		want[i] ^= 0x5a;
 	}
 	check(!memcmp(scratch->map, want, scratch->pages * PSZ) &&
 	      same_by_read(scratch, want),
@@ -464,7 +468,7 @@ static void write_one(void)
 	if (fsync(fd))
 		die("fsync %s: %s", scratch->path, strerror(errno));
 	close(fd);
-	check(pfn_at(pm, scratch->map) != pfn_at(pm, origin->map) &&
+	check(pfn_at(pm, scratch->map + p1 * PSZ) != pfn_at(pm, origin->map + p1 * PSZ) &&
 	      pfn_at(pm, scratch->map + p2 * PSZ) != pfn_at(pm, origin->map + p2 * PSZ) &&
 	      get(KSM "file_breaks") >= breaks + 1 + (p1 != p2),
 	      "what was written to is private to it now (%ld breaks)",
