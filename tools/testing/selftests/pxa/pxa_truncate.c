@@ -152,18 +152,24 @@ static void extend(void)
 	pair_check(&p);
 }
 
+/* Two files whose last, short pages are merged with all the others. */
+static void pair_short_tail(struct pair *p)
+{
+	pair_new(p);
+	pf_truncate(&p->a, 5 * psz + 333);
+	pf_truncate(&p->b, 6 * psz + 333);
+	pf_drop(&p->a);
+	pf_drop(&p->b);
+	pair_map(p, PROT_READ | PROT_WRITE, MAP_SHARED);
+	pair_merge(p);
+}
+
 /* The last, short page is merged; growing must show zeroes behind it. */
 static void extend_short_tail(void)
 {
 	struct pair p;
 
-	pair_new(&p);
-	pf_truncate(&p.a, 5 * psz + 333);
-	pf_truncate(&p.b, 6 * psz + 333);
-	pf_drop(&p.a);
-	pf_drop(&p.b);
-	pair_map(&p, PROT_READ | PROT_WRITE, MAP_SHARED);
-	pair_merge(&p);
+	pair_short_tail(&p);
 	pf_truncate(&p.a, 5 * psz + 999);
 	tail_is_zero(&p.a, 5 * psz + 333);
 	pf_check(&p.a);
@@ -179,13 +185,7 @@ static void store_past_end(void)
 {
 	struct pair p;
 
-	pair_new(&p);
-	pf_truncate(&p.a, 5 * psz + 333);
-	pf_truncate(&p.b, 6 * psz + 333);
-	pf_drop(&p.a);
-	pf_drop(&p.b);
-	pair_map(&p, PROT_READ | PROT_WRITE, MAP_SHARED);
-	pair_merge(&p);
+	pair_short_tail(&p);
 	op_store(p.a.map + 5 * psz + 2000, 0xee);
 	REQ(p.b.map[6 * psz + 2000] == 0);
 	pf_check(&p.b);
