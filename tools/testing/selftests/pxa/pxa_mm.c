@@ -429,7 +429,7 @@ static void move_pages(void)
 		nodes[i] = 0;
 	}
 	if (OP(syscall(__NR_move_pages, 0, PAIR_PAGES, pages, nodes, status,
-		       MPOL_MF_MOVE)) && (errno == ENOSYS))
+		       MPOL_MF_MOVE)) && errno == ENOSYS)
 		pxa_skip("no move_pages");
 	pf_check(&p.a);
 	pair_check(&p);

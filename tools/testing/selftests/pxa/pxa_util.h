@@ -175,6 +175,7 @@ int pf_fallocate(struct pfile *f, int mode, size_t off, size_t len);
 struct pair {
 	struct pfile a, b;
 };
+
 void pair_new(struct pair *p);
 void pair_map(struct pair *p, int prot, int flags);
 void pair_merge(struct pair *p);	/* ksmd stands still afterwards */
