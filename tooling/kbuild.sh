@@ -61,7 +61,18 @@ fragment()
 		else
 			cat "$CONFIGS/$name.config"
 		fi
-	done
+	done | last_setting
+}
+
+# Of several settings of a symbol the last holds
+last_setting()
+{
+	awk '
+	{ line[NR] = $0; symbol[NR] = "" }
+	/^CONFIG_/ { symbol[NR] = $0; sub(/=.*/, "", symbol[NR]) }
+	/^# CONFIG_[A-Za-z0-9_]* is not set$/ { symbol[NR] = $2 }
+	{ last[symbol[NR]] = NR }
+	END { for (n = 1; n <= NR; n++) if (symbol[n] == "" || last[symbol[n]] == n) print line[n] }'
 }
 
 # Every wanted setting must have survived the Kconfig dependencies
