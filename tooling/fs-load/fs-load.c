@@ -21,10 +21,10 @@
 #include <limits.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <linux/types.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +44,9 @@
 #define MADV_PAGEOUT	21
 #endif
 
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define __printf(a, b)	__attribute__((format(printf, a, b)))
+
 #define MAGIC		0x66736c6f61640001ULL
 #define MAX_PROCS	8
 #define MAX_FILES	24
@@ -58,24 +61,24 @@
 
 /* What is in the filesystem, as far as it is not bytes of files; in --state. */
 struct meta {
-	uint64_t magic;
-	uint64_t max;			/* size of each copy */
-	uint64_t random;
+	__u64 magic;
+	__u64 max;			/* size of each copy */
+	__u64 random;
 	struct {
-		uint32_t generation;	/* part of the name */
-		uint64_t size;
+		__u32 generation;	/* part of the name */
+		__u64 size;
 	} file[MAX_FILES];
 	struct {
-		uint32_t length;	/* 0: there is no such link */
-		uint32_t seed;
+		__u32 length;	/* 0: there is no such link */
+		__u32 seed;
 	} link[MAX_LINKS];
 	struct {
-		uint32_t size;
-		uint32_t seed;
-		uint32_t there;
+		__u32 size;
+		__u32 seed;
+		__u32 there;
 	} small[MAX_SMALL];
 	struct {
-		uint32_t there;
+		__u32 there;
 	} common;
 };
 
@@ -85,8 +88,8 @@ struct file {
 	int direct;			/* with O_DIRECT, or -1 */
 	char *map;			/* stays, all of max, shared */
 	char *copy;
-	uint64_t *size;
-	uint64_t fixed_size;		/* what size points to, read only */
+	__u64 *size;
+	__u64 fixed_size;		/* what size points to, read only */
 	char path[PATH_MAX / 2];
 };
 
@@ -102,7 +105,7 @@ struct op {
 static struct {
 	const char *dir, *state, *cgroup, *need, *without;
 	unsigned int seconds, procs, files;
-	uint64_t seed, max;
+	__u64 seed, max;
 	bool read_only, check, fill, flat;
 } opt = {
 	.seconds = 10, .procs = 2, .files = 4, .seed = 1, .max = 2 << 20,
@@ -110,8 +113,8 @@ static struct {
 
 /* Shared by the processes */
 static struct shared {
-	uint64_t done[64];
-	uint64_t refused[64];
+	__u64 done[64];
+	__u64 refused[64];
 } *shared;
 
 static int me;				/* number of the process */
@@ -135,8 +138,7 @@ static void say_history(void)
 	}
 }
 
-static void __attribute__((noreturn, format(printf, 1, 2)))
-fail(const char *format, ...)
+static void __printf(1, 2) __attribute__((noreturn)) fail(const char *format, ...)
 {
 	va_list args;
 
@@ -151,8 +153,7 @@ fail(const char *format, ...)
 
 #define fail_errno(what, path) fail("%s %s: %s", what, path, strerror(errno))
 
-static void __attribute__((format(printf, 1, 2)))
-remember(const char *format, ...)
+static void __printf(1, 2) remember(const char *format, ...)
 {
 	va_list args;
 
@@ -172,9 +173,9 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 	_exit(1);
 }
 
-static uint64_t rnd(void)
+static __u64 rnd(void)
 {
-	uint64_t x = meta->random;
+	__u64 x = meta->random;
 
 	x ^= x >> 12;
 	x ^= x << 25;
@@ -183,12 +184,12 @@ static uint64_t rnd(void)
 	return (x * 0x2545f4914f6cdd1dULL) >> 16;
 }
 
-static uint64_t below(uint64_t n)
+static __u64 below(__u64 n)
 {
 	return n ? rnd() % n : 0;
 }
 
-static uint64_t mix(uint64_t x)
+static __u64 mix(__u64 x)
 {
 	x ^= x >> 33;
 	x *= 0xff51afd7ed558ccdULL;
@@ -198,7 +199,7 @@ static uint64_t mix(uint64_t x)
 }
 
 /* Bytes that compress not at all, or well */
-static void pattern(char *p, size_t n, uint64_t seed)
+static void pattern(char *p, size_t n, __u64 seed)
 {
 	size_t i;
 
@@ -211,7 +212,7 @@ static void pattern(char *p, size_t n, uint64_t seed)
 	}
 }
 
-static void compare(const struct file *f, const char *got, uint64_t at, size_t n,
+static void compare(const struct file *f, const char *got, __u64 at, size_t n,
 		    const char *how)
 {
 	const char *want = f->copy + at;
@@ -223,9 +224,9 @@ static void compare(const struct file *f, const char *got, uint64_t at, size_t n
 		if (got[i] != want[i] && !bad++)
 			first = i;
 	fail("%s: %s: byte %llu is %02x and should be %02x; %zu of %zu at %llu wrong, size %llu",
-	     f->path, how, (unsigned long long)(at + first), (unsigned char)got[first],
-	     (unsigned char)want[first], bad, n, (unsigned long long)at,
-	     (unsigned long long)*f->size);
+	     f->path, how, at + first, (unsigned char)got[first],
+	     (unsigned char)want[first], bad, n, at,
+	     *f->size);
 }
 
 static bool refused(int error)
@@ -235,7 +236,7 @@ static bool refused(int error)
 }
 
 /* A range inside the file; false if it is empty */
-static bool inside(struct file *f, uint64_t *at, size_t *n, size_t limit)
+static bool inside(struct file *f, __u64 *at, size_t *n, size_t limit)
 {
 	if (!*f->size)
 		return false;
@@ -247,9 +248,9 @@ static bool inside(struct file *f, uint64_t *at, size_t *n, size_t limit)
 }
 
 /* A range that may lie behind the end */
-static void anywhere(struct file *f, uint64_t *at, size_t *n, size_t limit)
+static void anywhere(struct file *f, __u64 *at, size_t *n, size_t limit)
 {
-	uint64_t last = *f->size + 3 * PAGE < opt.max ? *f->size + 3 * PAGE : opt.max;
+	__u64 last = *f->size + 3 * PAGE < opt.max ? *f->size + 3 * PAGE : opt.max;
 
 	*at = below(last);
 	*n = 1 + below(below(4) ? 5000 : limit - 1);
@@ -259,7 +260,7 @@ static void anywhere(struct file *f, uint64_t *at, size_t *n, size_t limit)
 		*n = opt.max - *at;
 }
 
-static void grown(struct file *f, uint64_t end)
+static void grown(struct file *f, __u64 end)
 {
 	if (end > *f->size)
 		*f->size = end;
@@ -278,13 +279,13 @@ static bool listed(const char *list, const char *name)
 }
 
 /* New bytes for the copy and for whoever writes them */
-static const char *fresh(struct file *f, uint64_t at, size_t n)
+static const char *fresh(struct file *f, __u64 at, size_t n)
 {
 	pattern(f->copy + at, n, rnd());
 	return f->copy + at;
 }
 
-static void write_all(int fd, const char *p, size_t n, uint64_t at, const char *path)
+static void write_all(int fd, const char *p, size_t n, __u64 at, const char *path)
 {
 	while (n) {
 		ssize_t done = pwrite(fd, p, n, at);
@@ -297,7 +298,7 @@ static void write_all(int fd, const char *p, size_t n, uint64_t at, const char *
 	}
 }
 
-static size_t read_all(int fd, char *p, size_t n, uint64_t at, const char *path)
+static size_t read_all(int fd, char *p, size_t n, __u64 at, const char *path)
 {
 	size_t all = 0;
 
@@ -317,18 +318,18 @@ static size_t read_all(int fd, char *p, size_t n, uint64_t at, const char *path)
 static void verify(struct file *f)
 {
 	struct stat st;
-	uint64_t at;
+	__u64 at;
 
 	if (fstat(f->fd, &st))
 		fail_errno("stat", f->path);
-	if ((uint64_t)st.st_size != *f->size)
+	if ((__u64)st.st_size != *f->size)
 		fail("%s: the size is %llu and should be %llu", f->path,
-		     (unsigned long long)st.st_size, (unsigned long long)*f->size);
+		     (unsigned long long)st.st_size, *f->size);
 	for (at = 0; at < *f->size; at += CHUNK) {
 		size_t n = *f->size - at < CHUNK ? *f->size - at : CHUNK;
 
 		if (read_all(f->fd, buffer, n, at, f->path) != n)
-			fail("%s: short read at %llu", f->path, (unsigned long long)at);
+			fail("%s: short read at %llu", f->path, at);
 		compare(f, buffer, at, n, "read of the whole file");
 	}
 }
@@ -337,13 +338,13 @@ static void verify(struct file *f)
 
 static int op_read(struct file *f)
 {
-	uint64_t at;
+	__u64 at;
 	size_t n;
 
 	if (!inside(f, &at, &n, CHUNK))
 		return NOTHING;
 	if (read_all(f->fd, buffer, n, at, f->path) != n)
-		fail("%s: short read at %llu", f->path, (unsigned long long)at);
+		fail("%s: short read at %llu", f->path, at);
 	compare(f, buffer, at, n, "read");
 	return DONE;
 }
@@ -353,7 +354,7 @@ static int op_readv(struct file *f)
 	struct iovec vec[3] = {
 		{ other, 7 }, { other + 100, 4001 }, { other + 5000, 333 },
 	};
-	uint64_t at;
+	__u64 at;
 	size_t n;
 
 	if (!inside(f, &at, &n, CHUNK) || *f->size - at < 7 + 4001 + 333)
@@ -373,7 +374,7 @@ static int op_verify(struct file *f)
 }
 
 /* A mapping of a range, removed at the end of the operation */
-static char *map_range(struct file *f, uint64_t at, size_t n, int prot, int flags)
+static char *map_range(struct file *f, __u64 at, size_t n, int prot, int flags)
 {
 	size_t skip = at % PAGE;
 	char *p = mmap(NULL, n + skip, prot, flags, f->fd, at - skip);
@@ -383,7 +384,7 @@ static char *map_range(struct file *f, uint64_t at, size_t n, int prot, int flag
 
 static void unmap_range(char *p, size_t n)
 {
-	size_t skip = (uintptr_t)p % PAGE;
+	size_t skip = (unsigned long)p % PAGE;
 
 	if (munmap(p - skip, n + skip))
 		fail_errno("munmap", "");
@@ -391,7 +392,7 @@ static void unmap_range(char *p, size_t n)
 
 static int op_map_read(struct file *f)
 {
-	uint64_t at;
+	__u64 at;
 	size_t n;
 	char *p;
 
@@ -407,7 +408,7 @@ static int op_map_read(struct file *f)
 
 static int op_map_private(struct file *f)
 {
-	uint64_t at;
+	__u64 at;
 	size_t n, i;
 	char *p;
 
@@ -420,7 +421,7 @@ static int op_map_private(struct file *f)
 		p[i] = ~p[i];
 	unmap_range(p, n);
 	if (read_all(f->fd, buffer, n, at, f->path) != n)
-		fail("%s: short read at %llu", f->path, (unsigned long long)at);
+		fail("%s: short read at %llu", f->path, at);
 	compare(f, buffer, at, n, "read after a write to a private mapping");
 	return DONE;
 }
@@ -431,7 +432,7 @@ static int op_advise(struct file *f)
 		POSIX_FADV_DONTNEED, POSIX_FADV_DONTNEED, POSIX_FADV_WILLNEED,
 		POSIX_FADV_RANDOM, POSIX_FADV_SEQUENTIAL, POSIX_FADV_NORMAL,
 	};
-	uint64_t at;
+	__u64 at;
 	size_t n;
 
 	if (!inside(f, &at, &n, opt.max))
@@ -443,7 +444,7 @@ static int op_advise(struct file *f)
 
 static int op_readahead(struct file *f)
 {
-	uint64_t at;
+	__u64 at;
 	size_t n;
 
 	if (!inside(f, &at, &n, CHUNK))
@@ -452,7 +453,7 @@ static int op_readahead(struct file *f)
 	if (readahead(f->fd, at, n))
 		return UNSUPPORTED;
 	if (read_all(f->fd, buffer, n, at, f->path) != n)
-		fail("%s: short read at %llu", f->path, (unsigned long long)at);
+		fail("%s: short read at %llu", f->path, at);
 	compare(f, buffer, at, n, "read after readahead");
 	return DONE;
 }
@@ -463,7 +464,7 @@ static int op_map_advise(struct file *f)
 		MADV_PAGEOUT, MADV_PAGEOUT, MADV_COLD, MADV_DONTNEED,
 		MADV_WILLNEED, MADV_RANDOM, MADV_NORMAL,
 	};
-	uint64_t at;
+	__u64 at;
 	size_t n;
 
 	if (!f->map)
@@ -478,7 +479,7 @@ static int op_map_advise(struct file *f)
 
 static int op_splice_read(struct file *f)
 {
-	uint64_t at;
+	__u64 at;
 	size_t n, all = 0;
 	loff_t pos;
 
@@ -500,7 +501,7 @@ static int op_splice_read(struct file *f)
 
 static int op_sendfile(struct file *f)
 {
-	uint64_t at;
+	__u64 at;
 	size_t n;
 	off_t pos;
 	ssize_t done, got;
@@ -533,7 +534,7 @@ static int open_direct(struct file *f)
 
 static int op_direct_read(struct file *f)
 {
-	uint64_t at;
+	__u64 at;
 	size_t n, got;
 
 	if (open_direct(f) < 0) {
@@ -548,7 +549,7 @@ static int op_direct_read(struct file *f)
 	got = read_all(f->direct, buffer, n, at, f->path);
 	if (got != (n < *f->size - at ? n : *f->size - at))
 		fail("%s: direct read at %llu gave %zu of %zu, size %llu", f->path,
-		     (unsigned long long)at, got, n, (unsigned long long)*f->size);
+		     at, got, n, *f->size);
 	compare(f, buffer, at, got, "direct read");
 	return DONE;
 }
@@ -557,7 +558,7 @@ static int op_direct_read(struct file *f)
 static int op_seek(struct file *f)
 {
 	off_t data;
-	uint64_t at, i, end;
+	__u64 at, i, end;
 	size_t n;
 
 	if (!inside(f, &at, &n, 1000))
@@ -565,16 +566,16 @@ static int op_seek(struct file *f)
 	data = lseek(f->fd, at, SEEK_DATA);
 	if (data < 0 && errno != ENXIO)
 		return UNSUPPORTED;
-	end = data < 0 ? *f->size : (uint64_t)data;
+	end = data < 0 ? *f->size : (__u64)data;
 	if (end > *f->size || end < at)
 		fail("%s: SEEK_DATA from %llu gave %llu, size %llu", f->path,
-		     (unsigned long long)at, (unsigned long long)end,
-		     (unsigned long long)*f->size);
+		     at, end,
+		     *f->size);
 	for (i = at; i < end; i++)
 		if (f->copy[i])
 			fail("%s: SEEK_DATA from %llu gave %llu, but there is data at %llu",
-			     f->path, (unsigned long long)at,
-			     (unsigned long long)end, (unsigned long long)i);
+			     f->path, at,
+			     end, i);
 	return DONE;
 }
 
@@ -582,11 +583,11 @@ static int op_seek(struct file *f)
 
 static int op_write(struct file *f)
 {
-	uint64_t at;
+	__u64 at;
 	size_t n;
 
 	anywhere(f, &at, &n, CHUNK / 2);
-	remember("write %zu at %llu of %s", n, (unsigned long long)at, f->path);
+	remember("write %zu at %llu of %s", n, at, f->path);
 	write_all(f->fd, fresh(f, at, n), n, at, f->path);
 	grown(f, at + n);
 	return DONE;
@@ -595,12 +596,12 @@ static int op_write(struct file *f)
 static int op_append(struct file *f)
 {
 	size_t n = 1 + below(9000);
-	uint64_t at = *f->size;
+	__u64 at = *f->size;
 	int fd;
 
 	if (n > opt.max - at)
 		return NOTHING;
-	remember("append %zu to %llu of %s", n, (unsigned long long)at, f->path);
+	remember("append %zu to %llu of %s", n, at, f->path);
 	fd = open(f->path, O_WRONLY | O_APPEND);
 	if (fd < 0)
 		fail_errno("open", f->path);
@@ -615,14 +616,14 @@ static int op_append(struct file *f)
 static int op_writev(struct file *f)
 {
 	struct iovec vec[3];
-	uint64_t at;
+	__u64 at;
 	size_t n;
 
 	anywhere(f, &at, &n, 1);
 	n = 3 + 4097 + 511;
 	if (n > opt.max - at)
 		return NOTHING;
-	remember("writev %zu at %llu of %s", n, (unsigned long long)at, f->path);
+	remember("writev %zu at %llu of %s", n, at, f->path);
 	fresh(f, at, n);
 	vec[0] = (struct iovec){ f->copy + at, 3 };
 	vec[1] = (struct iovec){ f->copy + at + 3, 4097 };
@@ -635,7 +636,7 @@ static int op_writev(struct file *f)
 
 static void sync_range(char *p, size_t n)
 {
-	size_t skip = (uintptr_t)p % PAGE;
+	size_t skip = (unsigned long)p % PAGE;
 
 	switch (below(6)) {
 	case 0:
@@ -651,7 +652,7 @@ static void sync_range(char *p, size_t n)
 
 static int op_map_write(struct file *f)
 {
-	uint64_t at;
+	__u64 at;
 	size_t n;
 	char *p;
 
@@ -660,7 +661,7 @@ static int op_map_write(struct file *f)
 	p = map_range(f, at, n, PROT_READ | PROT_WRITE, MAP_SHARED);
 	if (!p)
 		return UNSUPPORTED;
-	remember("write mapping %zu at %llu of %s", n, (unsigned long long)at, f->path);
+	remember("write mapping %zu at %llu of %s", n, at, f->path);
 	memcpy(p, fresh(f, at, n), n);
 	sync_range(p, n);
 	unmap_range(p, n);
@@ -670,20 +671,20 @@ static int op_map_write(struct file *f)
 /* The same by a mapping that is older than most else that happened */
 static int op_long_map_write(struct file *f)
 {
-	uint64_t at;
+	__u64 at;
 	size_t n;
 
 	if (!f->map)
 		return UNSUPPORTED;
 	if (!inside(f, &at, &n, CHUNK / 2))
 		return NOTHING;
-	remember("write long mapping %zu at %llu of %s", n, (unsigned long long)at, f->path);
+	remember("write long mapping %zu at %llu of %s", n, at, f->path);
 	memcpy(f->map + at, fresh(f, at, n), n);
 	sync_range(f->map + at, n);
 	return DONE;
 }
 
-static void cut(struct file *f, uint64_t size)
+static void cut(struct file *f, __u64 size)
 {
 	if (size < *f->size)
 		memset(f->copy + size, 0, *f->size - size);
@@ -692,7 +693,7 @@ static void cut(struct file *f, uint64_t size)
 
 static int op_truncate(struct file *f)
 {
-	uint64_t size;
+	__u64 size;
 
 	switch (below(4)) {
 	case 0:
@@ -709,17 +710,17 @@ static int op_truncate(struct file *f)
 	}
 	if (size > opt.max)
 		size = opt.max;
-	remember("truncate %llu to %llu of %s", (unsigned long long)*f->size,
-		 (unsigned long long)size, f->path);
+	remember("truncate %llu to %llu of %s", *f->size,
+		 size, f->path);
 	if (below(2) ? ftruncate(f->fd, size) : truncate(f->path, size))
 		fail_errno("truncate", f->path);
 	cut(f, size);
 	return DONE;
 }
 
-static int allocate(struct file *f, int mode, const char *name, uint64_t at, size_t n)
+static int allocate(struct file *f, int mode, const char *name, __u64 at, size_t n)
 {
-	remember("%s %zu at %llu of %s", name, n, (unsigned long long)at, f->path);
+	remember("%s %zu at %llu of %s", name, n, at, f->path);
 	if (!fallocate(f->fd, mode, at, n))
 		return DONE;
 	if (refused(errno)) {
@@ -732,7 +733,7 @@ static int allocate(struct file *f, int mode, const char *name, uint64_t at, siz
 static int op_allocate(struct file *f)
 {
 	bool keep = below(2);
-	uint64_t at;
+	__u64 at;
 	size_t n;
 	int status;
 
@@ -745,7 +746,7 @@ static int op_allocate(struct file *f)
 
 static int op_punch(struct file *f)
 {
-	uint64_t at;
+	__u64 at;
 	size_t n;
 	int status;
 
@@ -760,7 +761,7 @@ static int op_punch(struct file *f)
 static int op_zero(struct file *f)
 {
 	bool keep = below(2);
-	uint64_t at, end;
+	__u64 at, end;
 	size_t n;
 	int status;
 
@@ -779,7 +780,7 @@ static int op_zero(struct file *f)
 
 static int op_collapse(struct file *f)
 {
-	uint64_t at;
+	__u64 at;
 	size_t n;
 	int status;
 
@@ -800,7 +801,7 @@ static int op_collapse(struct file *f)
 
 static int op_insert(struct file *f)
 {
-	uint64_t at;
+	__u64 at;
 	size_t n;
 	int status;
 
@@ -821,7 +822,7 @@ static int op_insert(struct file *f)
 
 static int op_direct_write(struct file *f)
 {
-	uint64_t at;
+	__u64 at;
 	size_t n;
 
 	if (open_direct(f) < 0) {
@@ -834,7 +835,7 @@ static int op_direct_write(struct file *f)
 	n = (n | (PAGE - 1)) + 1;
 	if (at + n > opt.max)
 		return NOTHING;
-	remember("direct write %zu at %llu of %s", n, (unsigned long long)at, f->path);
+	remember("direct write %zu at %llu of %s", n, at, f->path);
 	memcpy(buffer, fresh(f, at, n), n);
 	write_all(f->direct, buffer, n, at, f->path);
 	grown(f, at + n);
@@ -843,7 +844,7 @@ static int op_direct_write(struct file *f)
 
 static int op_sync(struct file *f)
 {
-	uint64_t at;
+	__u64 at;
 	size_t n;
 	int status;
 
@@ -879,12 +880,12 @@ static int op_syncfs(struct file *f)
 static int op_splice_write(struct file *f)
 {
 	struct iovec vec;
-	uint64_t at;
+	__u64 at;
 	size_t n, all = 0;
 	loff_t pos;
 
 	anywhere(f, &at, &n, 30000);
-	remember("splice %zu at %llu of %s", n, (unsigned long long)at, f->path);
+	remember("splice %zu at %llu of %s", n, at, f->path);
 	/* the pipe holds the pages of this, not a copy */
 	pattern(other, n, rnd());
 	vec = (struct iovec){ other, n };
@@ -909,7 +910,7 @@ static int op_splice_write(struct file *f)
 }
 
 /* Another file, and a range of it */
-static struct file *another(struct file *f, uint64_t *at, size_t *n)
+static struct file *another(struct file *f, __u64 *at, size_t *n)
 {
 	struct file *from = &files[below(opt.files)];
 
@@ -918,7 +919,7 @@ static struct file *another(struct file *f, uint64_t *at, size_t *n)
 
 static int op_copy_range(struct file *f)
 {
-	uint64_t at, to;
+	__u64 at, to;
 	size_t n, all = 0, dummy;
 	struct file *from = another(f, &at, &n);
 	loff_t in, out;
@@ -930,8 +931,8 @@ static int op_copy_range(struct file *f)
 		n = opt.max - to;
 	if (!n)
 		return NOTHING;
-	remember("copy %zu at %llu of %s to %llu of %s", n, (unsigned long long)at,
-		 from->path, (unsigned long long)to, f->path);
+	remember("copy %zu at %llu of %s to %llu of %s", n, at,
+		 from->path, to, f->path);
 	in = at;
 	out = to;
 	while (all < n) {
@@ -951,7 +952,7 @@ static int op_copy_range(struct file *f)
 static int op_clone(struct file *f)
 {
 	struct file_clone_range range;
-	uint64_t at, to;
+	__u64 at, to;
 	size_t n, dummy;
 	struct file *from = another(f, &at, &n);
 
@@ -966,8 +967,8 @@ static int op_clone(struct file *f)
 	range = (struct file_clone_range){
 		.src_fd = from->fd, .src_offset = at, .src_length = n, .dest_offset = to,
 	};
-	remember("clone %zu at %llu of %s to %llu of %s", n, (unsigned long long)at,
-		 from->path, (unsigned long long)to, f->path);
+	remember("clone %zu at %llu of %s to %llu of %s", n, at,
+		 from->path, to, f->path);
 	if (ioctl(f->fd, FICLONERANGE, &range)) {
 		if (refused(errno))
 			return UNSUPPORTED;
@@ -1085,7 +1086,7 @@ static int op_hardlink(struct file *f)
 	return DONE;
 }
 
-static void link_text(char *p, unsigned int n, uint32_t seed)
+static void link_text(char *p, unsigned int n, __u32 seed)
 {
 	unsigned int i;
 
@@ -1104,7 +1105,7 @@ static void check_link(int nr)
 	if (n < 0)
 		fail_errno("readlink", name);
 	link_text(want, meta->link[nr].length, meta->link[nr].seed);
-	if ((uint32_t)n != meta->link[nr].length || memcmp(got, want, n))
+	if ((__u32)n != meta->link[nr].length || memcmp(got, want, n))
 		fail("%s: the link has %zd bytes and others than the %u expected",
 		     name, n, meta->link[nr].length);
 }
@@ -1228,8 +1229,8 @@ static int op_readdir(struct file *f)
 /* A file of all processes: each has its own bytes of each page */
 static int op_common(struct file *f)
 {
-	uint64_t stripe = below(opt.max / STRIPE / opt.procs - 1) * opt.procs + me;
-	uint64_t at = stripe * STRIPE + below(STRIPE / 2);
+	__u64 stripe = below(opt.max / STRIPE / opt.procs - 1) * opt.procs + me;
+	__u64 at = stripe * STRIPE + below(STRIPE / 2);
 	size_t n = 1 + below(STRIPE / 2);
 
 	(void)f;
@@ -1299,20 +1300,22 @@ static const struct op ops[] = {
 	{ "readdir",		1, false, op_readdir },
 	{ "common",		9, false, op_common },
 };
-#define NR_OPS ((int)(sizeof(ops) / sizeof(ops[0])))
+
+#define NR_OPS	((int)ARRAY_SIZE(ops))
 
 /* Files for filesystems that are made with their content */
 
-static const uint64_t known_size[] = {
+static const __u64 known_size[] = {
 	0, 1, 100, 4095, 4096, 4097, 10000, 65536, (128 << 10) + 77, (1 << 20) + 13,
 	(512 << 10), (3 << 20) - 5, (2 << 20) + 4095, 333333,
 };
-#define KNOWN	((int)(sizeof(known_size) / sizeof(known_size[0])))
+
+#define KNOWN	((int)ARRAY_SIZE(known_size))
 #define LISTED	150
 
 static void known_bytes(char *p, int nr)
 {
-	uint64_t at;
+	__u64 at;
 
 	memset(p, 0, known_size[nr]);
 	for (at = 0; at < known_size[nr]; at += 8000) {
@@ -1457,7 +1460,7 @@ static void open_known(void)
 
 static void open_common(bool create)
 {
-	static uint64_t size;
+	static __u64 size;
 	int fd;
 
 	size = opt.max;
@@ -1494,7 +1497,7 @@ static void open_all(void)
 			fail_errno("mkdir", name);
 	} else if (meta->max != opt.max) {
 		fail("the state in %s is of --size %llu", opt.state,
-		     (unsigned long long)meta->max);
+		     meta->max);
 	}
 	for (i = 0; i < opt.files; i++) {
 		struct file *f = &files[i];
@@ -1512,7 +1515,7 @@ static void open_all(void)
 static void check_all(void)
 {
 	unsigned int i;
-	uint64_t at;
+	__u64 at;
 
 	for (i = 0; i < opt.files; i++)
 		verify(&files[i]);
@@ -1628,7 +1631,7 @@ static int summary(void)
 	printf("operations: %llu", total);
 	for (i = 0; i <= NR_OPS; i++)
 		if (shared->done[i])
-			printf(" %s=%llu", op_name(i), (unsigned long long)shared->done[i]);
+			printf(" %s=%llu", op_name(i), shared->done[i]);
 	printf("\n");
 	printf("refused:");
 	for (i = 0; i <= NR_OPS; i++)
@@ -1689,7 +1692,7 @@ static int run(void)
 static int hog(size_t mib)
 {
 	size_t n = mib << 20, i;
-	uint64_t *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	__u64 *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int round;
 
 	if (p == MAP_FAILED)
@@ -1705,14 +1708,14 @@ static int hog(size_t mib)
 	return 0;
 }
 
-static uint64_t number(const char *text, uint64_t least, uint64_t most)
+static __u64 number(const char *text, __u64 least, __u64 most)
 {
 	char *end;
-	uint64_t n = strtoull(text, &end, 0);
+	__u64 n = strtoull(text, &end, 0);
 
 	if (*end || end == text || n < least || n > most)
 		fail("%s is not a number from %llu to %llu", text,
-		     (unsigned long long)least, (unsigned long long)most);
+		     least, most);
 	return n;
 }
 
@@ -1744,21 +1747,50 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
-		case 's': opt.seconds = number(optarg, 1, 1000000); break;
-		case 'r': opt.seed = number(optarg, 0, UINT64_MAX); break;
-		case 'p': opt.procs = number(optarg, 1, MAX_PROCS); break;
-		case 'f': opt.files = number(optarg, 1, MAX_FILES); break;
-		case 'm': opt.max = number(optarg, 32768, 1 << 30); break;
-		case 'd': opt.state = optarg; break;
-		case 'g': opt.cgroup = optarg; break;
-		case 'n': opt.need = optarg; break;
-		case 'w': opt.without = optarg; break;
-		case 'F': opt.flat = true; break;
-		case 'c': opt.check = true; break;
-		case 'R': opt.read_only = true; break;
-		case 'i': opt.fill = true; break;
-		case 'h': mib = number(optarg, 1, 1 << 20); break;
-		default: usage();
+		case 's':
+			opt.seconds = number(optarg, 1, 1000000);
+			break;
+		case 'r':
+			opt.seed = number(optarg, 0, ~0ULL);
+			break;
+		case 'p':
+			opt.procs = number(optarg, 1, MAX_PROCS);
+			break;
+		case 'f':
+			opt.files = number(optarg, 1, MAX_FILES);
+			break;
+		case 'm':
+			opt.max = number(optarg, 32768, 1 << 30);
+			break;
+		case 'd':
+			opt.state = optarg;
+			break;
+		case 'g':
+			opt.cgroup = optarg;
+			break;
+		case 'n':
+			opt.need = optarg;
+			break;
+		case 'w':
+			opt.without = optarg;
+			break;
+		case 'F':
+			opt.flat = true;
+			break;
+		case 'c':
+			opt.check = true;
+			break;
+		case 'R':
+			opt.read_only = true;
+			break;
+		case 'i':
+			opt.fill = true;
+			break;
+		case 'h':
+			mib = number(optarg, 1, 1 << 20);
+			break;
+		default:
+			usage();
 		}
 	}
 	if (mib && optind == argc)
