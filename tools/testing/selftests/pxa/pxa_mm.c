@@ -275,6 +275,48 @@ static void mlock_then_merge(void)
 	pair_check(&p);
 }
 
+static long mlocked(void)
+{
+	write_str("/proc/sys/vm/stat_refresh", "1");
+	return vmstat("nr_mlock");
+}
+
+static void mlocked_is(long want)
+{
+	long is = mlocked();
+
+	if (is != want)
+		FAIL("nr_mlock is %ld, must be %ld", is, want);
+}
+
+/*
+ * Locked by way of a, which then has pages of its own or none.  What is locked
+ * are the pages, so that the shared ones must not stay so, unless b is locked.
+ */
+static void mlock_then_unshare(bool both)
+{
+	long base = mlocked();
+	struct pair p;
+
+	pair_setup(&p, PROT_READ | PROT_WRITE, MAP_SHARED);
+	if (OP(mlock(p.a.map, p.a.map_len)) ||
+	    (both && OP(mlock(p.b.map, p.b.map_len))))
+		pxa_skip("mlock: %s", strerror(errno));
+	pf_write(&p.a, psz, 10, 50);
+	pf_store(&p.a, p.a.map, 2 * psz, 10, 51);
+	pf_truncate(&p.a, 5 * psz);
+	check_counters(-1, 0);
+	REQ(OP(munlock(p.a.map, p.a.map_len)) == 0);
+	mlocked_is(base + (both ? PAIR_PAGES : 0));
+	if (both)
+		REQ(OP(munlock(p.b.map, p.b.map_len)) == 0);
+	mlocked_is(base);
+	pair_check(&p);
+}
+
+static void mlock_one_then_unshare(void) { mlock_then_unshare(false); }
+static void mlock_both_then_unshare(void) { mlock_then_unshare(true); }
+
 static void madv_hugepage(void)
 {
 	struct pair p;
@@ -484,6 +526,86 @@ static void process_exit(void)
 	pair_check(&p);
 }
 
+/* Objects of a slab cache, or -1 if that is not told. */
+static long slab_objects(const char *cache)
+{
+	FILE *f = fopen("/proc/slabinfo", "r");
+	char line[512], name[64];
+	long active, found = -1;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%63s %ld", name, &active) == 2 &&
+		    !strcmp(name, cache))
+			found = active;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* What ksmd knows of a process must not outlive it. */
+static void address_spaces_are_freed(bool unmap)
+{
+	enum { N = 100 };
+	int i, status, ready[2], end[2];
+	struct pair p;
+	long before;
+	char c = 0;
+	void *m;
+
+	pair_new(&p);
+	REQ(pipe(ready) == 0 && pipe(end) == 0);
+	before = slab_objects("mm_struct");
+	if (before < 0)
+		pxa_skip("no mm_struct in /proc/slabinfo");
+	for (i = 0; i < N; i++) {
+		if (fork())
+			continue;
+		close(end[1]);
+		m = mmap(NULL, p.a.size, PROT_READ, MAP_SHARED, p.a.fd, 0);
+		if (m == MAP_FAILED || madvise(m, p.a.size, MADV_MERGEABLE) ||
+		    (unmap && munmap(m, p.a.size)) ||
+		    write(ready[1], &c, 1) != 1 || read(end[0], &c, 1))
+			_exit(1);
+		_exit(0);
+	}
+	op_begin("start of the processes");
+	alarm(MERGE_SECONDS);
+	for (i = 0; i < N; i++)
+		REQ(read(ready[0], &c, 1) == 1);
+	op_end();
+	if (pxa_expect) {
+		merge_start();
+		merge_scans(3);
+	}
+	close(end[1]);
+	op_begin("end of the processes");
+	alarm(MERGE_SECONDS);
+	for (i = 0; i < N; i++)
+		REQ(wait(&status) > 0 && status == 0);
+	op_end();
+	if (pxa_expect) {
+		merge_scans(3);
+		merge_stop();
+	}
+	/* those that wait in the cache for their next use are counted too */
+	ksft_print_msg("mm_struct: %ld, were %ld\n",
+		       slab_objects("mm_struct"), before);
+	if (slab_objects("mm_struct") - before >= N / 2)
+		FAIL("%ld objects in mm_struct, were %ld",
+		     slab_objects("mm_struct"), before);
+	pair_check(&p);
+}
+
+static void address_spaces_of_the_dead(void)
+{
+	address_spaces_are_freed(false);
+}
+
+static void address_spaces_of_the_unmapped(void)
+{
+	address_spaces_are_freed(true);
+}
+
 #define T(name) { #name, name, 0 }
 static const struct pxa_test tests[] = {
 	T(madv_dontneed_refault),
@@ -498,6 +620,8 @@ static const struct pxa_test tests[] = {
 	T(mprotect_dirty_pte),
 	T(mlock_and_write),
 	T(mlock_then_merge),
+	T(mlock_one_then_unshare),
+	T(mlock_both_then_unshare),
 	T(madv_hugepage),
 	T(other_advice),
 	T(mincore_says_resident),
@@ -507,6 +631,8 @@ static const struct pxa_test tests[] = {
 	T(move_pages),
 	T(munmap_and_map_again),
 	T(process_exit),
+	T(address_spaces_of_the_dead),
+	T(address_spaces_of_the_unmapped),
 };
 
 int main(int argc, char **argv)

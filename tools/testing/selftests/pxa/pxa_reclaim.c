@@ -90,6 +90,24 @@ static void madv_pageout(void)
 	pair_check(&p);
 }
 
+/* Each page is mapped once, but those that are shared are in use elsewhere. */
+static void madv_pageout_of_one_file(void)
+{
+	struct pair p;
+	int i;
+
+	pair_setup(&p, PROT_READ, MAP_SHARED);
+	pf_unmap(&p.b);
+	for (i = 0; i < 3; i++) {
+		OP(madvise(p.a.map, p.a.map_len, MADV_COLD));
+		if (OP(madvise(p.a.map, p.a.map_len, MADV_PAGEOUT)) && errno == EINVAL)
+			pxa_skip("no MADV_PAGEOUT");
+		check_counters(PAIR_SHARED, PAIR_SHARED);
+		pf_touch(&p.a);
+	}
+	pair_check(&p);
+}
+
 /* ------------------------------------------------------------------------ */
 
 #define PAGES	512
@@ -327,6 +345,7 @@ static const struct pxa_test tests[] = {
 	T(fadvise_dontneed),
 	T(fadvise_dontneed_one_page),
 	T(madv_pageout),
+	T(madv_pageout_of_one_file),
 	T(group_limit_mapped),
 	T(group_limit_unmapped),
 	T(group_limit_under_ksmd),
