@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Tests of tooling/mutants/run, and of the heads of the mutants."""
+import contextlib
+import glob
+import importlib.machinery
+import importlib.util
+import io
+import os
+import re
+import sys
+import tempfile
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+PATH = os.path.join(ROOT, 'tooling/mutants/run')
+
+sys.dont_write_bytecode = True
+LOADER = importlib.machinery.SourceFileLoader('mutants_run', PATH)
+RUN = importlib.util.module_from_spec(
+    importlib.util.spec_from_loader('mutants_run', LOADER))
+LOADER.exec_module(RUN)
+
+BODY = ('--- a/mm/util.c\n+++ b/mm/util.c\n@@ -1,3 +1,2 @@\n one\n-two\n'
+        ' three\n')
+
+
+class Head(unittest.TestCase):
+    def mutant(self, head, body=BODY):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, 'name.v5.10.patch')
+            with open(path, 'w', encoding='utf-8') as handle:
+                handle.write(head + body)
+            return RUN.Mutant(path)
+
+    def refused(self, head, body=BODY):
+        text = io.StringIO()
+        with contextlib.redirect_stderr(text), \
+                self.assertRaises(SystemExit):
+            self.mutant(head, body)
+        return text.getvalue()
+
+    def test_complete(self):
+        mutant = self.mutant('What it breaks.\n\ntest: kunit page_xa\n'
+                             'test: pxa_write\nfails: store|page\n\n')
+        self.assertEqual(mutant.name, 'name')
+        self.assertEqual(mutant.tests, ['kunit page_xa', 'pxa_write'])
+        self.assertEqual(mutant.files, ['mm/util.c'])
+        self.assertFalse(mutant.hang)
+        self.assertEqual(mutant.expects(['a: store_1', 'a: other']),
+                         ['a: store_1'])
+
+    def test_any_failure_counts_without_fails(self):
+        self.assertEqual(self.mutant('test: pxa_write\n\n').expects(['a']),
+                         ['a'])
+
+    def test_hang(self):
+        self.assertTrue(self.mutant('test: pxa_write\nhang: yes\n\n').hang)
+
+    def test_refused(self):
+        self.assertIn('either', self.refused('No test.\n\n'))
+        self.assertIn('either', self.refused(
+            'test: pxa_write\nunreachable: no\n\n'))
+        self.assertIn('no test program', self.refused('test: pxa_none\n\n'))
+        self.assertIn('is not one of', self.refused('tests: pxa_write\n\n'))
+        self.assertIn('changes no file', self.refused('test: pxa_write\n', ''))
+
+
+class All(unittest.TestCase):
+    """What is in the folder, without a kernel."""
+
+    def test_both_bases(self):
+        for base in ('v5.9', 'v5.10'):
+            self.assertGreater(len(RUN.mutants(base)), 40)
+
+    def test_suites_exist(self):
+        suites = set()
+        for path in glob.glob(os.path.join(ROOT, 'mm/*_test.c')):
+            with open(path, encoding='utf-8') as handle:
+                suites |= set(re.findall(r'\.name = "(\w+)"', handle.read()))
+        for mutant in RUN.mutants('v5.10').values():
+            for test in mutant.tests:
+                if test.startswith('kunit '):
+                    self.assertIn(test.split()[1], suites, mutant.path)
+
+
+if __name__ == '__main__':
+    unittest.main()
