@@ -160,7 +160,7 @@ class Cases(unittest.TestCase):
             source = f.read()
         for test in RUN.CASES:
             words = test.need.split() + \
-                test.load.replace("--without ", "").replace("--flat", "").replace(",", " ").split()
+                test.load.replace("--without ", "").replace(",", " ").split()
             for word in words:
                 self.assertIn('{ "%s",' % word, source, test.name)
 
