@@ -6,10 +6,15 @@
  * The pages are those of two files of a small file system.  Most cases start
  * from one protected page in three slots: (a, 1), (b, 5) and (a, 9).
  */
+#include <linux/file.h>
+#include <linux/kernel-page-flags.h>
+#include <linux/kmsg_dump.h>
 #include <linux/pagevec.h>
 #include <linux/rmap.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/vmstat.h>
+#include <linux/workqueue.h>
 
 #include "internal.h"
 #include "page-xa_test.h"
@@ -31,6 +36,8 @@ struct pxt {
 	struct pxt_owner	owner;
 	struct pxt_owner	second;		/* of what is refused */
 	struct page		*page;		/* protected; a reference */
+	struct mm_struct	*mm;		/* see pxt_mmap() */
+	struct vm_area_struct	*vma;
 	unsigned long		shared;		/* gauges at the start */
 	unsigned long		sharing;
 };
@@ -102,11 +109,16 @@ static void pxt_exit(struct kunit *test)
 
 	if (!t)
 		return;
+	pxt_on_release = NULL;
 	if (t->page) {
 		/* A case that was aborted may have left it locked. */
 		if (PageLocked(t->page))
 			unlock_page(t->page);
 		put_page(t->page);
+	}
+	if (t->mm) {
+		mmput(t->mm);
+		flush_delayed_fput();
 	}
 	iput(t->a.inode);
 	iput(t->b.inode);
@@ -355,6 +367,12 @@ static void pxa_tag_protected(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, PageXA(other));
 	KUNIT_EXPECT_PTR_EQ(test, fs_page_mapping(t->a.mapping, other),
 			    t->a.mapping);
+#ifdef CONFIG_PROC_PAGE_MONITOR
+	/* What /proc/kpageflags says. */
+	KUNIT_EXPECT_TRUE(test, stable_page_flags(t->page) & BIT(KPF_KSM));
+	KUNIT_EXPECT_FALSE(test, stable_page_flags(t->page) & BIT(KPF_ANON));
+	KUNIT_EXPECT_FALSE(test, stable_page_flags(other) & BIT(KPF_KSM));
+#endif
 	put_page(other);
 }
 
@@ -616,6 +634,14 @@ static void pxt_accepted(struct kunit *test, struct page *old,
 	pxt_intact(test, t->owner.pxa.nr);
 }
 
+/* The file system would give it up, but is not asked for nothing. */
+static void pxt_set_private(struct page *page)
+{
+	get_page(page);
+	SetPagePrivate(page);
+	set_page_private(page, 0);
+}
+
 static void pxa_refused_pinned(struct kunit *test)
 {
 	struct pxt *t = test->priv;
@@ -623,6 +649,7 @@ static void pxa_refused_pinned(struct kunit *test)
 
 	pxt_share(test);
 	old = pxt_read(test, &t->b, 2);
+	pxt_set_private(old);
 	get_page(old);
 	pxt_refused(test, old, &t->b, 2, PXA_REFUSED_PINNED, -EBUSY);
 	put_page(old);
@@ -636,6 +663,7 @@ static void pxa_refused_dirty(struct kunit *test)
 
 	pxt_share(test);
 	old = pxt_read(test, &t->b, 2);
+	pxt_set_private(old);
 	SetPageDirty(old);
 	pxt_refused(test, old, &t->b, 2, PXA_REFUSED_DIRTY, -EBUSY);
 	ClearPageDirty(old);
@@ -710,6 +738,74 @@ static void pxa_refused_private(struct kunit *test)
 	pxt_refused(test, old, &t->b, 2, PXA_REFUSED_PRIVATE, -EBUSY);
 	/* Now the file system gives it up. */
 	set_page_private(old, 0);
+	pxt_accepted(test, old, &t->b, 2);
+}
+
+static void pxt_get_page(struct page *page)
+{
+	get_page(page);
+}
+
+static void pxt_set_dirty(struct page *page)
+{
+	SetPageDirty(page);
+}
+
+/* What is found out only after the file system gave up its private data. */
+static void pxa_refused_late(struct kunit *test)
+{
+	unsigned long pinned = pxa_event(PXA_REFUSED_PINNED);
+	unsigned long dirty = pxa_event(PXA_REFUSED_DIRTY);
+	struct pxt *t = test->priv;
+	struct pxa_alias *alias;
+	struct page *old;
+	int ret;
+
+	pxt_share(test);
+
+	/* Who has a reference may be writing: the content says nothing. */
+	t->b.last[2] = 2;
+	old = pxt_read(test, &t->b, 2);
+	pxt_set_private(old);
+	pxt_on_release = pxt_get_page;
+	KUNIT_EXPECT_EQ(test, pxt_try_merge(t, old, &t->b, 2), -EBUSY);
+	KUNIT_EXPECT_EQ(test, pxa_event(PXA_REFUSED_PINNED), pinned + 1);
+	put_page(old);
+	pxt_ordinary(test, &t->b, 2);
+
+	pxt_set_private(old);
+	alias = pxa_alias_alloc(GFP_KERNEL);
+	lock_page(old);
+	ret = pxa_protect(old, t->b.mapping, 2, 1, &t->second.pxa, alias);
+	unlock_page(old);
+	lru_add_drain_all();
+	put_page(old);
+	KUNIT_ASSERT_EQ(test, ret, -EBUSY);
+	KUNIT_EXPECT_EQ(test, pxa_event(PXA_REFUSED_PINNED), pinned + 2);
+	pxt_ordinary(test, &t->b, 2);
+
+	t->b.last[2] = 1;
+	pxt_fill(old, 1);
+	pxt_set_private(old);
+	pxt_on_release = pxt_set_dirty;
+	KUNIT_EXPECT_EQ(test, pxt_try_merge(t, old, &t->b, 2), -EBUSY);
+	KUNIT_EXPECT_EQ(test, pxa_event(PXA_REFUSED_DIRTY), dirty + 1);
+	KUNIT_EXPECT_TRUE(test, PageDirty(old));
+	pxt_ordinary(test, &t->b, 2);
+
+	ClearPageDirty(old);
+	pxt_set_private(old);
+	lock_page(old);
+	ret = pxa_protect(old, t->b.mapping, 2, 1, &t->second.pxa, alias);
+	unlock_page(old);
+	lru_add_drain_all();
+	KUNIT_ASSERT_EQ(test, ret, -EBUSY);
+	KUNIT_EXPECT_EQ(test, pxa_event(PXA_REFUSED_DIRTY), dirty + 2);
+	pxa_alias_free(alias);
+	pxt_ordinary(test, &t->b, 2);
+
+	ClearPageDirty(old);
+	pxt_on_release = NULL;
 	pxt_accepted(test, old, &t->b, 2);
 }
 
@@ -1114,6 +1210,66 @@ static void pxa_truncate_partial(struct kunit *test)
 	kunmap_atomic(addr);
 }
 
+struct pxt_unlock {
+	struct delayed_work	work;
+	struct page		*page;
+};
+
+static void pxt_unlock_page(struct work_struct *work)
+{
+	struct pxt_unlock *u = container_of(to_delayed_work(work),
+					    struct pxt_unlock, work);
+
+	unlock_page(u->page);
+}
+
+/* Truncation leaves out what is locked, and comes back to wait for it. */
+static void pxa_truncate_locked(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct pxt_unlock u;
+
+	pxt_mixed(test);
+	u.page = t->page;
+	lock_page(u.page);
+	INIT_DELAYED_WORK_ONSTACK(&u.work, pxt_unlock_page);
+	schedule_delayed_work(&u.work, HZ / 10);
+	truncate_inode_pages(t->a.mapping, 0);
+	flush_delayed_work(&u.work);
+	destroy_delayed_work_on_stack(&u.work);
+	KUNIT_EXPECT_EQ(test, t->a.mapping->nrpages, 0UL);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&t->a.mapping->i_pages));
+	pxt_shares(test, &t->b, 5, true);
+	pxt_intact(test, 1);
+}
+
+/* What it does with the pages before and after such a page. */
+static void pxa_delete_batch(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct pagevec pvec;
+	int i;
+
+	pxt_share(test);
+	pagevec_init(&pvec);
+	pagevec_add(&pvec, pxt_read(test, &t->a, 0));
+	pagevec_add(&pvec, pxt_read(test, &t->a, 2));
+	for (i = 0; i < pagevec_count(&pvec); i++)
+		lock_page(pvec.pages[i]);
+	delete_from_page_cache_batch(t->a.mapping, &pvec);
+	for (i = 0; i < pagevec_count(&pvec); i++) {
+		KUNIT_EXPECT_TRUE(test, !pvec.pages[i]->mapping);
+		unlock_page(pvec.pages[i]);
+	}
+	pagevec_release(&pvec);
+	pxt_empty(test, &t->a, 0);
+	pxt_empty(test, &t->a, 2);
+	KUNIT_EXPECT_EQ(test, t->a.mapping->nrpages, 2UL);
+	pxt_shares(test, &t->a, 1, true);
+	pxt_shares(test, &t->a, 9, true);
+	pxt_intact(test, 3);
+}
+
 static void pxa_invalidate_clean(struct kunit *test)
 {
 	struct pxt *t = test->priv;
@@ -1395,6 +1551,293 @@ static void pxa_rmap_walk(struct kunit *test)
 	pxt_intact(test, 3);
 }
 
+/* ------------------------------------------------------------ with ptes -- */
+
+/* A multiple of what fault-around maps at once */
+#define PXT_ADDR	0x10000000UL
+
+static unsigned long pxt_addr(pgoff_t index)
+{
+	return PXT_ADDR + (index << PAGE_SHIFT);
+}
+
+/* Map all of file a, shared and writable, in an mm that no task has. */
+static void pxt_mmap(struct kunit *test)
+{
+	static const struct file_operations fops;
+	static const struct vm_operations_struct ops = {
+		.fault		= filemap_fault,
+		.map_pages	= filemap_map_pages,
+		.page_mkwrite	= filemap_page_mkwrite,
+	};
+	struct pxt *t = test->priv;
+	struct vm_area_struct *vma;
+	struct file *file;
+	int err;
+
+	t->mm = mm_alloc();
+	KUNIT_ASSERT_TRUE(test, t->mm);
+
+	ihold(t->a.inode);
+	file = alloc_file_pseudo(t->a.inode, t->mnt, "a", O_RDWR, &fops);
+	if (IS_ERR(file))
+		iput(t->a.inode);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+
+	vma = vm_area_alloc(t->mm);
+	if (!vma)
+		fput(file);
+	KUNIT_ASSERT_TRUE(test, vma);
+	vma->vm_start = pxt_addr(0);
+	vma->vm_end = pxt_addr(PXT_PAGES);
+	vma->vm_flags = VM_READ | VM_WRITE | VM_SHARED |
+			VM_MAYREAD | VM_MAYWRITE | VM_MAYSHARE;
+	/* ->page_mkwrite() wants to know of the first write. */
+	vma->vm_page_prot = vm_get_page_prot(vma->vm_flags & ~VM_SHARED);
+	vma->vm_file = file;
+	vma->vm_ops = &ops;
+
+	mmap_write_lock(t->mm);
+	err = insert_vm_struct(t->mm, vma);
+	mmap_write_unlock(t->mm);
+	if (err) {
+		vm_area_free(vma);
+		fput(file);
+	}
+	KUNIT_ASSERT_EQ(test, err, 0);
+	t->vma = vma;
+}
+
+/* Fault a page of file a in and get or, with FOLL_PIN, pin it. */
+static struct page *pxt_gup(struct kunit *test, pgoff_t index,
+			    unsigned int flags)
+{
+	struct pxt *t = test->priv;
+	struct page *page = NULL;
+	long nr;
+
+	mmap_read_lock(t->mm);
+	if (flags & FOLL_PIN)
+		nr = pin_user_pages_remote(t->mm, pxt_addr(index), 1,
+					   flags & ~FOLL_PIN, &page, NULL,
+					   NULL);
+	else
+		nr = get_user_pages_remote(t->mm, pxt_addr(index), 1, flags,
+					   &page, NULL, NULL);
+	mmap_read_unlock(t->mm);
+	KUNIT_ASSERT_EQ(test, nr, 1L);
+	return page;
+}
+
+static void pxt_touch(struct kunit *test, pgoff_t index)
+{
+	put_page(pxt_gup(test, index, 0));
+}
+
+/* Is the page mapped at this place, and by what pte? */
+static bool pxt_pte(struct pxt *t, struct page *page, pgoff_t index, pte_t *pte)
+{
+	struct page_vma_mapped_walk pvmw = {
+		.page		= page,
+		.vma		= t->vma,
+		.address	= pxt_addr(index),
+	};
+
+	if (!page_vma_mapped_walk(&pvmw))
+		return false;
+	*pte = *pvmw.pte;
+	page_vma_mapped_walk_done(&pvmw);
+	return true;
+}
+
+static void pxt_pte_mkclean(struct kunit *test, struct page *page,
+			    pgoff_t index)
+{
+	struct pxt *t = test->priv;
+	struct page_vma_mapped_walk pvmw = {
+		.page		= page,
+		.vma		= t->vma,
+		.address	= pxt_addr(index),
+	};
+
+	KUNIT_ASSERT_TRUE(test, page_vma_mapped_walk(&pvmw));
+	set_pte_at(t->mm, pvmw.address, pvmw.pte, pte_mkclean(*pvmw.pte));
+	page_vma_mapped_walk_done(&pvmw);
+}
+
+static void pxa_mm_fault_around(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	pgoff_t i;
+
+	pxt_mmap(test);
+	pxt_share(test);
+	for (i = 0; i < PXT_PAGES; i++)
+		put_page(pxt_read(test, &t->a, i));
+	pxt_touch(test, 2);
+	for (i = 0; i < PXT_PAGES; i++)
+		if (i != 1 && i != 9)
+			KUNIT_EXPECT_EQ(test, 1,
+					page_mapcount(pxt_slot(&t->a, i)));
+	/* (a, 1) and (a, 9) */
+	KUNIT_EXPECT_EQ(test, page_mapcount(t->page), 2);
+	KUNIT_EXPECT_EQ(test, t->owner.broken, 0u);
+}
+
+/* Who has it pinned sees what is stored through the mapping later. */
+static void pxa_mm_pin(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct page *page, *pinned;
+
+	pxt_mmap(test);
+	pxt_share(test);
+	page = pxt_gup(test, 1, 0);
+	KUNIT_EXPECT_PTR_EQ(test, page, t->page);
+	put_page(page);
+	KUNIT_EXPECT_EQ(test, t->owner.broken, 0u);
+
+	pinned = pxt_gup(test, 1, FOLL_PIN);
+	KUNIT_EXPECT_PTR_NE(test, pinned, t->page);
+	KUNIT_EXPECT_PTR_EQ(test, pinned, pxt_slot(&t->a, 1));
+	page = pxt_gup(test, 1, FOLL_WRITE);
+	KUNIT_EXPECT_PTR_EQ(test, page, pinned);
+	put_page(page);
+	unpin_user_page(pinned);
+	pxt_shares(test, &t->a, 9, true);
+	pxt_shares(test, &t->b, 5, true);
+}
+
+static void pxa_mm_write(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct page *page;
+	pte_t pte;
+
+	pxt_mmap(test);
+	pxt_share(test);
+	pxt_touch(test, 9);
+	KUNIT_ASSERT_TRUE(test, pxt_pte(t, t->page, 9, &pte));
+	KUNIT_EXPECT_FALSE(test, pte_write(pte));
+
+	page = pxt_gup(test, 9, FOLL_WRITE);
+	KUNIT_EXPECT_PTR_NE(test, page, t->page);
+	KUNIT_EXPECT_PTR_EQ(test, page, pxt_slot(&t->a, 9));
+	KUNIT_EXPECT_TRUE(test, PageDirty(page));
+	put_page(page);
+	KUNIT_EXPECT_FALSE(test, pxt_pte(t, t->page, 9, &pte));
+	KUNIT_ASSERT_TRUE(test, pxt_pte(t, page, 9, &pte));
+	KUNIT_EXPECT_TRUE(test, pte_write(pte));
+	pxt_shares(test, &t->a, 9, false);
+	pxt_shares(test, &t->a, 1, true);
+	pxt_shares(test, &t->b, 5, true);
+}
+
+/* (a, 2) was written to, and is clean again as far as the page tells. */
+static struct page *pxt_written(struct kunit *test)
+{
+	struct page *page = pxt_gup(test, 2, FOLL_WRITE);
+
+	lru_add_drain_all();
+	KUNIT_EXPECT_TRUE(test, PageDirty(page));
+	ClearPageDirty(page);
+	return page;
+}
+
+/* Only the pte knows that the page is dirty. */
+static void pxa_mm_dirty_pte(struct kunit *test)
+{
+	unsigned long dirty = pxa_event(PXA_REFUSED_DIRTY);
+	struct pxt *t = test->priv;
+	struct page *page;
+	pte_t pte;
+
+	pxt_mmap(test);
+	pxt_share(test);
+	page = pxt_written(test);
+	KUNIT_ASSERT_TRUE(test, pxt_pte(t, page, 2, &pte));
+	KUNIT_EXPECT_TRUE(test, pte_dirty(pte));
+
+	KUNIT_EXPECT_EQ(test, pxt_try_merge(t, page, &t->a, 2), -EBUSY);
+	KUNIT_EXPECT_EQ(test, pxa_event(PXA_REFUSED_DIRTY), dirty + 1);
+	KUNIT_EXPECT_TRUE(test, PageDirty(page));
+	KUNIT_EXPECT_TRUE(test, pxt_pte(t, page, 2, &pte));
+	pxt_shares(test, &t->a, 2, false);
+	put_page(page);
+	pxt_intact(test, 3);
+}
+
+/* Nor does a pte that was writable remain so. */
+static void pxa_mm_never_writable(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct page *page;
+	pte_t pte;
+
+	pxt_mmap(test);
+	pxt_share(test);
+	page = pxt_written(test);
+	pxt_pte_mkclean(test, page, 2);
+	KUNIT_ASSERT_TRUE(test, pxt_pte(t, page, 2, &pte));
+	KUNIT_EXPECT_TRUE(test, pte_write(pte));
+
+	KUNIT_EXPECT_EQ(test, pxt_try_merge(t, page, &t->a, 2), 0);
+	put_page(page);
+	pxt_shares(test, &t->a, 2, true);
+	KUNIT_ASSERT_TRUE(test, pxt_pte(t, t->page, 2, &pte));
+	KUNIT_EXPECT_FALSE(test, pte_write(pte));
+	KUNIT_EXPECT_FALSE(test, pte_dirty(pte));
+}
+
+/* It does not migrate, so NUMA balancing has no use for faults. */
+static void pxa_mm_prot_numa(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	unsigned long shared, ordinary;
+
+	pxt_mmap(test);
+	pxt_share(test);
+	pxt_touch(test, 1);
+	pxt_touch(test, 2);
+	mmap_write_lock(t->mm);
+	shared = change_protection(t->vma, pxt_addr(1), pxt_addr(2), PAGE_NONE,
+				   MM_CP_PROT_NUMA);
+	ordinary = change_protection(t->vma, pxt_addr(2), pxt_addr(3),
+				     PAGE_NONE, MM_CP_PROT_NUMA);
+	mmap_write_unlock(t->mm);
+	KUNIT_EXPECT_EQ(test, shared, 0UL);
+	KUNIT_EXPECT_EQ(test, ordinary, 1UL);
+}
+
+/* ----------------------------------------------------------------- debug -- */
+
+static bool pxt_logged(struct kunit *test, const char *text)
+{
+	struct kmsg_dumper iter = { .active = true };
+	char *line = kunit_kzalloc(test, 1024, GFP_KERNEL);
+	size_t len;
+
+	KUNIT_ASSERT_TRUE(test, line);
+	kmsg_dump_rewind(&iter);
+	while (kmsg_dump_get_line(&iter, false, line, 1023, &len)) {
+		line[len] = '\0';
+		if (strstr(line, text))
+			return true;
+	}
+	return false;
+}
+
+static void pxa_dump(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+
+	pxt_share(test);
+	KUNIT_EXPECT_FALSE(test, pxt_logged(test, "pxa flags: "));
+	__dump_page(t->page, NULL);
+	KUNIT_EXPECT_TRUE(test, pxt_logged(test, "pxa flags: "));
+	pxt_intact(test, 3);
+}
+
 static struct kunit_case pxa_cases[] = {
 	KUNIT_CASE(pxa_tag_values),
 	KUNIT_CASE(pxa_tag_tail),
@@ -1409,6 +1852,7 @@ static struct kunit_case pxa_cases[] = {
 	KUNIT_CASE(pxa_refused_tag),
 	KUNIT_CASE(pxa_refused_changed),
 	KUNIT_CASE(pxa_refused_private),
+	KUNIT_CASE(pxa_refused_late),
 	KUNIT_CASE(pxa_refused_file),
 	KUNIT_CASE(pxa_refused_page),
 	KUNIT_CASE(pxa_refused_eof),
@@ -1427,12 +1871,21 @@ static struct kunit_case pxa_cases[] = {
 	KUNIT_CASE(pxa_truncate_range),
 	KUNIT_CASE(pxa_truncate_partial),
 	KUNIT_CASE(pxa_truncate_broken),
+	KUNIT_CASE(pxa_truncate_locked),
+	KUNIT_CASE(pxa_delete_batch),
 	KUNIT_CASE(pxa_invalidate_clean),
 	KUNIT_CASE(pxa_invalidate2_range),
 	KUNIT_CASE(pxa_invalidate2_broken),
 	KUNIT_CASE(pxa_reclaim_page),
 	KUNIT_CASE(pxa_evict_page),
 	KUNIT_CASE(pxa_rmap_walk),
+	KUNIT_CASE(pxa_mm_fault_around),
+	KUNIT_CASE(pxa_mm_pin),
+	KUNIT_CASE(pxa_mm_write),
+	KUNIT_CASE(pxa_mm_dirty_pte),
+	KUNIT_CASE(pxa_mm_never_writable),
+	KUNIT_CASE(pxa_mm_prot_numa),
+	KUNIT_CASE(pxa_dump),
 	{}
 };
 

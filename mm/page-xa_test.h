@@ -56,11 +56,16 @@ static int pxt_readpage(struct file *file, struct address_space *mapping,
 	return 0;
 }
 
+/* What happens meanwhile. */
+static void (*pxt_on_release)(struct page *page);
+
 /* Private data is a bare flag here; a page with a number keeps it. */
 static int pxt_releasepage(struct page *page, gfp_t gfp)
 {
 	if (page_private(page))
 		return 0;
+	if (pxt_on_release)
+		pxt_on_release(page);
 	ClearPagePrivate(page);
 	put_page(page);
 	return 1;
