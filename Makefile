@@ -10,6 +10,7 @@ LINUX ?=
 STAGE ?=
 A ?=
 B ?=
+FILE ?=
 V ?=
 JOBS ?= $(shell nproc)
 export BUILD LINUX A B V JOBS
@@ -19,7 +20,7 @@ WORK = $$(readlink -f $(BUILD)/current)
 SERIES = $(T)/series.py --work "$(WORK)" $(if $(filter-out 0,$(V)),--verbose)
 
 .PHONY: help run test series bench check clean setup base tree uml uml-base \
-	edit fold list stages-build
+	edit fold list stages-build cocci
 
 help: ## this list
 	@echo "page-xa: share identical file pages in the Linux page cache"
@@ -74,6 +75,9 @@ fold: base ## STAGE=g/s: put what was changed in build/edit (or build/tree) back
 
 list: base ## the stages and their commits
 	@$(SERIES) list
+
+cocci: tree ## FILE="a.c b.h": what the mapping rules change in a filesystem of yours
+	@$(T)/cocci --work "$(WORK)" $(FILE)
 
 stages-build: tree ## build each stage's commit in turn
 	@$(SERIES) steps $(CURDIR)/$(T)/step "$(WORK)/uml-steps"
