@@ -316,7 +316,7 @@ static int pxa_quiesce(struct page *page, struct address_space *mapping,
 	if (page_count(page) > *refs + 1 + page_has_private(page) +
 			       page_mapcount(page))
 		return pxa_refuse(PXA_REFUSED_PINNED);
-	if (page_has_private(page) && !try_to_release_page(page, GFP_KERNEL))
+	if (page_has_private(page) && !try_to_release_page(mapping, page, GFP_KERNEL))
 		return pxa_refuse(PXA_REFUSED_PRIVATE);
 
 	/* Else clearing PG_mlocked at the unmap would take a reference. */

@@ -60,7 +60,8 @@ static int pxt_readpage(struct file *file, struct address_space *mapping,
 static void (*pxt_on_release)(struct page *page);
 
 /* Private data is a bare flag here; a page with a number keeps it. */
-static int pxt_releasepage(struct page *page, gfp_t gfp)
+static int pxt_releasepage(struct address_space *mapping, struct page *page,
+			   gfp_t gfp)
 {
 	if (page_private(page))
 		return 0;

@@ -324,6 +324,9 @@ class Engine:
                       read(path)]
         for name in stage.steps:
             parts += ["step", name, read(stage.step_path(name))]
+            if name.endswith(".cocci"):
+                parts += [read(path) for path in self.shared_rules(
+                    stage, name)]
         if any(name.endswith(".cocci") for name in stage.steps):
             parts.append(self.spatch_version())
         return sha(*parts)
@@ -352,29 +355,85 @@ class Engine:
 
     def candidates(self, stage, name, text):
         patterns = re.findall(r"^//\s*candidates:\s*(.+?)\s*$", text, re.M)
-        if not patterns:
-            raise Failure("stage %s: %s has no `// candidates: REGEX` line"
-                          % (stage.name, name))
         self.git("add", "-A", "-f", ".", cwd=self.apply_dir)
-        result = self.git("grep", "-lE", "|".join(patterns), "--", "*.c",
-                          "*.h", *NOT_CANDIDATES, cwd=self.apply_dir,
+        for operation in self.operation(text):
+            patterns.append(self.implementations(operation))
+        if not patterns:
+            raise Failure("stage %s: %s has no `// candidates: REGEX` line "
+                          "and no `// operation: NAME` line"
+                          % (stage.name, name))
+        paths = " ".join(re.findall(r"^//\s*paths:\s*(.+?)\s*$", text, re.M))
+        where = ["%s/*.%s" % (path, kind) for path in paths.split()
+                 for kind in "ch"] or ["*.c", "*.h"]
+        result = self.git("grep", "-lE", "-e", "|".join(patterns), "--",
+                          *where, *NOT_CANDIDATES, cwd=self.apply_dir,
                           check=False)
-        files = sorted(result.stdout.split())
+        files = set(result.stdout.split())
+        headers = re.findall(r"^//\s*headers:\s*(.+?)\s*$", text, re.M)
+        if headers:
+            files.update(self.git(
+                "grep", "-lE", "-e", "|".join(headers), "--",
+                *[item for item in where if item.endswith(".h")],
+                *NOT_CANDIDATES, cwd=self.apply_dir,
+                check=False).stdout.split())
+        # Our own files have their final form.
+        files = sorted(files - self.own_files())
         if not files:
             raise Failure("stage %s: %s: no file matches its candidates: %s"
                           % (stage.name, name, " | ".join(patterns)))
         return files
 
-    def run_cocci(self, stage, name):
+    def own_files(self):
+        return {name for stage in self.stages() for name in stage.files}
+
+    @staticmethod
+    def operation(text):
+        """The address_space operation that a semantic patch is about."""
+        return re.findall(r"^//\s*operation:\s*(\w+)\s*$", text, re.M)
+
+    def implementations(self, operation):
+        """Pattern of the files that name an operation or implement it."""
+        result = self.git("grep", "-ohE", r"\.%s[[:space:]]*=[[:space:]]*&?"
+                          r"\w+" % operation, "--", "*.c", "*.h",
+                          *NOT_CANDIDATES, cwd=self.apply_dir, check=False)
+        names = sorted(set(re.findall(r"(\w+)$", result.stdout, re.M)))
+        return r"(\.|->)%s\b|\b(%s)\b" % (operation, "|".join(
+            names or [operation]))
+
+    def shared_rules(self, stage, name):
+        """Files of rules that a semantic patch shares with other stages."""
+        found = re.findall(r"^//\s*rules:\s*(\S+)\s*$",
+                           read_text(stage.step_path(name)), re.M)
+        paths = [os.path.join(self.series_dir, item) for item in found]
+        for path in paths:
+            if not os.path.isfile(path):
+                raise Failure("stage %s: %s names rules that do not exist: %s"
+                              % (stage.name, name, path))
+        return paths
+
+    def semantic_patch(self, stage, name):
+        """(file for spatch, text, options) of a semantic patch."""
         path = stage.step_path(name)
         text = read_text(path)
-        files = self.candidates(stage, name, text)
+        for shared in self.shared_rules(stage, name):
+            # one file for spatch: what all stages share comes first
+            text = read_text(shared) + "\n" + text
+            path = os.path.join(self.logs, "%s.%s" % (
+                stage.name.replace("/", "."), name))
+            write_text(path, text)
         options = []
         for line in re.findall(r"^//\s*arguments:\s*(.+?)\s*$", text, re.M):
             options += line.replace("@STAGE@", stage.path).split()
+        for operation in self.operation(text):
+            options += ["-D", "op=" + operation]
         if re.search(r"^virtual\s.*\bpatch\b", text, re.M) \
                 and "patch" not in options:
             options += ["-D", "patch"]
+        return path, text, options
+
+    def run_cocci(self, stage, name):
+        path, text, options = self.semantic_patch(stage, name)
+        files = self.candidates(stage, name, text)
         # A result may be reused where it depends on nothing but the files.
         key = None
         if "--no-includes" in options:
@@ -991,6 +1050,7 @@ def main(argv=None):
         os.path.dirname(os.path.abspath(__file__))))
     parser.add_argument("--work", required=True,
                         help="work folder of the base, build/<base>")
+    parser.add_argument("--series", help="another folder than series/")
     parser.add_argument("--verbose", action="store_true")
     sub = parser.add_subparsers(dest="command", required=True)
     sub.add_parser("apply")
@@ -1005,7 +1065,7 @@ def main(argv=None):
     steps.add_argument("argv", nargs=argparse.REMAINDER)
     args = parser.parse_args(argv)
     try:
-        engine = Engine(args.repo, args.work, args.verbose)
+        engine = Engine(args.repo, args.work, args.verbose, args.series)
         engine.lock()
         if args.command == "apply":
             engine.command_apply()

@@ -23,11 +23,17 @@
 #define PAGE_MAPPING_XA_MASK	0x7UL
 
 /*
- * Passed where a caller does not have the mapping at hand yet.  It exists only
- * between the pass that adds the argument to a callback and the pass that
- * gives each call site the real mapping.
+ * Passed for a page that belongs to no file: an orphan, which truncation could
+ * not strip of its buffers.  For try_to_free_buffers() only.
  */
-#define MAPPING_NULL NULL
+#define MAPPING_ORPHAN	NULL
+
+/* Is it the tagged word of a protected page? */
+static inline bool mapping_is_xa(struct address_space *own)
+{
+	return IS_ENABLED(CONFIG_PAGE_XA) &&
+	       ((unsigned long)own & PAGE_MAPPING_XA_MASK) == PAGE_MAPPING_XA;
+}
 
 /**
  * fs_page_mapping - the mapping a page-cache callback works for
@@ -58,15 +64,52 @@ fs_page_mapping(struct address_space *mapping, struct page *page)
 {
 	struct address_space *own = page->mapping;
 
-	if (IS_ENABLED(CONFIG_PAGE_XA) &&
-	    ((unsigned long)own & PAGE_MAPPING_XA_MASK) == PAGE_MAPPING_XA)
+	if (mapping_is_xa(own))
 		return mapping;
 
 	/* Low bits set: no page-cache page. */
-	VM_WARN_ONCE(own && mapping && own != mapping &&
+	VM_WARN_ONCE(own && own != mapping &&
 		     !((unsigned long)own & PAGE_MAPPING_XA_MASK),
 		     "page of %p where the callback got %p\n", own, mapping);
 	return own;
+}
+
+/**
+ * mm_page_mapping - the mapping whose page cache a page is in
+ * @passed:	the mapping that was passed with the page
+ * @page:	the page, or a part of a compound one
+ *
+ * The flavour of fs_page_mapping() for the generic functions that keep the page
+ * cache in order, as __set_page_dirty_nobuffers() does.  These meet pages of
+ * the swap cache, tails of compound pages and anonymous pages as well:
+ * page_mapping() tells, for all but a protected page.
+ *
+ * Context: any.  Unless @page is locked the result may change.
+ * Return: the mapping, NULL if @page is in no page cache.
+ */
+#define mm_page_mapping(passed, page)					\
+({									\
+	struct page *__page = (page);					\
+									\
+	mapping_is_xa(__page->mapping) ? (passed) : page_mapping(__page); \
+})
+
+/**
+ * fs_page_io_mapping - the mapping of a page whose I/O has ended
+ * @page:	the page
+ *
+ * For completion handlers of bios and buffer heads.  There is no way to pass
+ * them the mapping.  They need none: a page under I/O is locked, for reads, or
+ * under writeback.  Nobody protects such a page for sharing, so page->mapping
+ * is the only file it belongs to.
+ *
+ * Context: any, interrupts included.
+ * Return: the mapping, NULL if @page was truncated.
+ */
+static inline struct address_space *fs_page_io_mapping(struct page *page)
+{
+	VM_BUG_ON_PAGE(mapping_is_xa(page->mapping), page);
+	return page->mapping;
 }
 
 #endif /* _LINUX_PAGE_MAPPING_H */

@@ -6,13 +6,15 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
 import series  # noqa: E402
 
 FOO = "".join("line %d\n" % number for number in range(1, 41))
@@ -345,6 +347,35 @@ class Cocci(Toy):
         self.assertIn("no `// candidates",
                       self.failure(self.engine().command_apply))
 
+    def test_paths_and_headers(self):
+        text = COCCI.replace("candidates: helper", "candidates: ^line 1$")
+        self.put("series/g/two/20-helper.cocci",
+                 text.replace("// cand", "// paths: fs\n// cand"))
+        self.assertIn("no file matches",
+                      self.failure(self.engine().command_apply))
+        self.put("series/g/two/20-helper.cocci",
+                 text.replace("// cand", "// paths: mm\n// cand"))
+        self.assertIn("changed none of 1",
+                      self.failure(self.engine().command_apply))
+
+    def test_shared_rules(self):
+        self.put("series/cocci/shared.cocci", COCCI.split("\n", 1)[1])
+        self.put("series/g/two/20-helper.cocci",
+                 "// rules: cocci/shared.cocci\n// candidates: helper\n")
+        self.apply()
+        first = self.tree()
+        self.assertIn("helper(0, 1, 2)",
+                      self.get("tree/mm/ops.c", self.work))
+        self.put("series/cocci/shared.cocci",
+                 COCCI.split("\n", 1)[1].replace("+ 0,", "+ 7,"))
+        self.apply()
+        self.assertIn("helper(7, 1, 2)",
+                      self.get("tree/mm/ops.c", self.work))
+        self.assertNotEqual(first, self.tree())
+        os.unlink(self.repo + "/series/cocci/shared.cocci")
+        self.assertIn("names rules that do not exist",
+                      self.failure(self.engine().command_apply))
+
     def test_syntax_error(self):
         self.put("series/g/two/20-helper.cocci",
                  "// candidates: helper\n@@ expression A @@\n+ (\n")
@@ -359,6 +390,97 @@ class Cocci(Toy):
         os.environ["PATH"] = self.top + "/bin:" + os.environ["PATH"]
         self.assertIn("already tagged token",
                       self.failure(self.engine().command_apply))
+
+
+TOY_FS = """int toy_write(struct page *page, int sync)
+{
+	struct inode *inode = page->mapping->host;
+
+	return toy_out(inode, page, sync);
+}
+static int toy_writepage(struct page *page, struct writeback_control *wbc)
+{
+	if (!page->mapping)
+		return 0;
+	return toy_write(page, wbc->sync_mode);
+}
+static int toy_releasepage(struct page *page, gfp_t gfp)
+{
+	return toy_drop(page);
+}
+static int toy_sync(struct address_space *mapping)
+{
+	struct page *page = find_lock_page(mapping, 0);
+
+	toy_write(page, 1);
+	return mapping->a_ops->writepage(page, NULL);
+}
+static int toy_lost(void)
+{
+	return toy_write(toy_page, 1);
+}
+static void toy_end_io(struct bio *bio)
+{
+	struct page *page = bio_first_page_all(bio);
+
+	mapping_set_error(page->mapping, -EIO);
+}
+static void toy_submit(struct bio *bio)
+{
+	bio->bi_end_io = toy_end_io;
+}
+static const struct address_space_operations toy_aops = {
+	.writepage = toy_writepage,
+	.releasepage = toy_releasepage,
+};
+"""
+
+
+class MappingRules(Toy):
+    """The rules of group a-mapping on a filesystem nobody has seen."""
+
+    def test_three_passes(self):
+        real = os.path.join(os.path.dirname(os.path.dirname(HERE)), "series")
+        names = ["11-writepage", "14-releasepage", "21-helpers", "22-callers",
+                 "25-use", "26-name"]
+        self.put("series/g/one/10-foo.patch", patch(
+            "mm/foo.c", FOO, FOO.replace("line 3\n", "line three\n")) +
+                 "--- /dev/null\n+++ b/fs/toy/inode.c\n@@ -0,0 +1,%d @@\n"
+                 % TOY_FS.count("\n") + re.sub("(?m)^(?=.|\n)", "+",
+                                               TOY_FS) +
+                 "--- /dev/null\n+++ b/fs/toy/toy.h\n@@ -0,0 +1,1 @@\n"
+                 "+int toy_write(struct page *, int);\n")
+        shutil.copytree(real + "/cocci", self.repo + "/series/cocci")
+        listing = ["g/one", "g/two"]
+        for name in names:
+            target = "series/a-mapping/" + name
+            os.makedirs(os.path.join(self.repo, target))
+            for item in os.listdir(os.path.join(real, "a-mapping", name)):
+                if item == "message" or item.endswith(".cocci"):
+                    shutil.copy(os.path.join(real, "a-mapping", name, item),
+                                os.path.join(self.repo, target))
+            listing.append("a-mapping/" + name)
+        self.put("series/series", "\n".join(listing) + "\n")
+        self.apply()
+        text = re.sub(r"\s+", " ",
+                      self.get("tree/fs/toy/inode.c", self.work))
+        for wanted in (
+                "toy_write(struct address_space *mapping, struct page *page,",
+                "inode = fs_page_mapping(mapping, page)->host;",
+                "toy_writepage(struct address_space *mapping, struct page",
+                "if (!page->mapping)",
+                "return toy_write(mapping, page, wbc->sync_mode);",
+                "toy_releasepage(struct address_space *mapping, struct page",
+                "return toy_drop(page);",
+                "toy_write(mapping, page, 1);",
+                "mapping->a_ops->writepage(mapping, page, NULL);",
+                "mapping_set_error(fs_page_io_mapping(page), -EIO);",
+                "return toy_write(MAPPING_NULL, toy_page, 1);"):
+            self.assertIn(wanted, text)
+        self.assertEqual(text.count("MAPPING_NULL"), 1)
+        self.assertEqual(
+            self.get("tree/fs/toy/toy.h", self.work),
+            "int toy_write(struct address_space *, struct page *, int);\n")
 
 
 class Export(Toy):
