@@ -11,6 +11,7 @@ STAGE ?=
 A ?=
 B ?=
 FILE ?=
+ONLY ?=
 V ?=
 JOBS ?= $(shell nproc)
 export BUILD LINUX A B V JOBS
@@ -20,7 +21,7 @@ WORK = $$(readlink -f $(BUILD)/current)
 SERIES = $(T)/series.py --work "$(WORK)" $(if $(filter-out 0,$(V)),--verbose)
 
 .PHONY: help run test series bench check clean setup base tree uml uml-base \
-	edit fold list stages-build cocci
+	edit fold list stages-build cocci mutants objects fs-load icount
 
 help: ## this list
 	@echo "page-xa: share identical file pages in the Linux page cache"
@@ -78,6 +79,21 @@ list: base ## the stages and their commits
 
 cocci: tree ## FILE="a.c b.h": what the mapping rules change in a filesystem of yours
 	@$(T)/cocci --work "$(WORK)" $(FILE)
+
+mutants: tree ## take the hooks away one by one: the tests must notice (ONLY=name,...)
+	@$(T)/mutants/run --work "$(WORK)" --out "$(BUILD)/mutants" $(if $(ONLY),--only "$(ONLY)")
+
+objects: tree ## build what the mapping rules touch, before and after, and compare
+	@$(T)/objects --work "$(WORK)" --sparse
+
+fs-load: tree ## a mixed load on many filesystems, with the mapping checked (ONLY=fs,...)
+	@$(T)/setup fs
+	@FRAGMENTS="uml kunit test series fs" $(T)/uml "$(WORK)/tree" "$(WORK)/uml-fs"
+	@$(T)/fs-load/run --kernel "$(WORK)/uml-fs/linux" --out "$(BUILD)/fs-load" $(if $(ONLY),--only "$(ONLY)")
+
+icount: tree ## instructions of page cache paths: base and each group, under QEMU
+	@$(T)/setup bench
+	@$(T)/icount/run "$(WORK)"
 
 stages-build: tree ## build each stage's commit in turn
 	@$(SERIES) steps $(CURDIR)/$(T)/step "$(WORK)/uml-steps"

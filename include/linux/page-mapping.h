@@ -28,6 +28,9 @@
  */
 #define MAPPING_ORPHAN	NULL
 
+/* <linux/mm.h> declares it, too late for those who include this first. */
+struct address_space *page_mapping(struct page *page);
+
 /* Is it the tagged word of a protected page? */
 static inline bool mapping_is_xa(struct address_space *own)
 {
@@ -87,12 +90,11 @@ fs_page_mapping(struct address_space *mapping, struct page *page)
  * Context: any.  Unless @page is locked the result may change.
  * Return: the mapping, NULL if @page is in no page cache.
  */
-#define mm_page_mapping(passed, page)					\
-({									\
-	struct page *__page = (page);					\
-									\
-	mapping_is_xa(__page->mapping) ? (passed) : page_mapping(__page); \
-})
+static inline struct address_space *
+mm_page_mapping(struct address_space *passed, struct page *page)
+{
+	return mapping_is_xa(page->mapping) ? passed : page_mapping(page);
+}
 
 /**
  * fs_page_io_mapping - the mapping of a page whose I/O has ended
