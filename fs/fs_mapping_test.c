@@ -198,22 +198,13 @@ static int probe_set_page_dirty(struct address_space *mapping,
 	return __set_page_dirty_nobuffers(page->mapping, page);
 }
 
-static void probe_release(struct page *page)
-{
-	void *data = detach_page_private(page);
-
-	/* Not a page of its own: a buffer of the page, see below. */
-	if (data && data != page && IS_ENABLED(CONFIG_BLOCK))
-		free_buffer_head(data);
-}
-
 static void probe_invalidatepage(struct address_space *mapping,
 				 struct page *page, unsigned int offset,
 				 unsigned int length)
 {
 	probe_record(PROBE_INVALIDATEPAGE, NULL, mapping, page, offset, length);
 	if (!offset && length == PAGE_SIZE)
-		probe_release(page);
+		detach_page_private(page);
 }
 
 static int probe_releasepage(struct address_space *mapping, struct page *page,
@@ -221,7 +212,7 @@ static int probe_releasepage(struct address_space *mapping, struct page *page,
 {
 	probe_record(PROBE_RELEASEPAGE, NULL, mapping, page,
 		     (__force unsigned long)gfp, 0);
-	probe_release(page);
+	detach_page_private(page);
 	return 1;
 }
 
@@ -254,6 +245,21 @@ static void probe_is_dirty_writeback(struct address_space *mapping,
 		     *writeback);
 }
 
+static const struct address_space_operations probe_aops = {
+	.readpage		= probe_readpage,
+	.writepage		= probe_writepage,
+	.set_page_dirty		= probe_set_page_dirty,
+	.write_begin		= simple_write_begin,
+	.write_end		= simple_write_end,
+	.invalidatepage		= probe_invalidatepage,
+	.releasepage		= probe_releasepage,
+	.freepage		= probe_freepage,
+	.launder_page		= probe_launder_page,
+	.is_partially_uptodate	= probe_is_partially_uptodate,
+	.is_dirty_writeback	= probe_is_dirty_writeback,
+};
+
+#ifdef CONFIG_COMPACTION
 static bool probe_isolate_page(struct address_space *mapping,
 			       struct page *page, isolate_mode_t mode)
 {
@@ -275,26 +281,13 @@ static int probe_migratepage(struct address_space *mapping,
 	return -EBUSY;
 }
 
-static const struct address_space_operations probe_aops = {
-	.readpage		= probe_readpage,
-	.writepage		= probe_writepage,
-	.set_page_dirty		= probe_set_page_dirty,
-	.write_begin		= simple_write_begin,
-	.write_end		= simple_write_end,
-	.invalidatepage		= probe_invalidatepage,
-	.releasepage		= probe_releasepage,
-	.freepage		= probe_freepage,
-	.launder_page		= probe_launder_page,
-	.is_partially_uptodate	= probe_is_partially_uptodate,
-	.is_dirty_writeback	= probe_is_dirty_writeback,
-};
-
 /* Of pages that are in no file, and do not migrate. */
 static const struct address_space_operations probe_movable_aops = {
 	.migratepage		= probe_migratepage,
 	.isolate_page		= probe_isolate_page,
 	.putback_page		= probe_putback_page,
 };
+#endif
 
 static const struct file_operations probe_fops = {
 	.read_iter	= generic_file_read_iter,
@@ -1376,8 +1369,10 @@ static void releasepage_block_invalidate(struct kunit *test)
 	attach_page_private(page, bh);
 	block_invalidatepage(p->mapping, page, 0, PAGE_SIZE);
 	KUNIT_EXPECT_FALSE(test, PagePrivate(page));
+	detach_page_private(page);
 	unlock_page(page);
 	put_page(page);
+	free_buffer_head(bh);
 	probe_check(test, PROBE_RELEASEPAGE, 1);
 	probe_args(test, PROBE_RELEASEPAGE, 0, 0, 0);
 }

@@ -362,12 +362,13 @@ class Check:
                          "no definition of %s found" % name)
 
     def check_copy(self, source, offset):
-        """`x = a->op`: x must be a local pointer that is called as it ought."""
+        """`x = a->op`: x must be a local pointer, called as it ought."""
         cb, where = self.cb, source.where(offset)
         start, end = source.function(offset)
         text = source.text[start:end]
         left = re.split(r"[;{}]", source.text[start:offset])[-1]
-        name = re.search(r"\(\s*\*\s*(\w+)\s*\)\s*\([^()]*\)\s*=[^=]*$", left) \
+        name = re.search(r"\(\s*\*\s*(\w+)\s*\)\s*\([^()]*\)\s*=[^=]*$",
+                         left) \
             or re.search(r"(?:^|[\s*])(\w+)\s*=[^=]*$", left)
         name = name.group(1) if name and not re.search(
             r"(?:\.|->)\s*\w+\s*=[^=]*$", left) else None
@@ -427,7 +428,8 @@ class Check:
     def check_uses(self, source):
         """What is done with the operation but calling it and testing it."""
         cb, text = self.cb, source.text
-        for match in re.finditer(r"(\w|\)|\])\s*(?:\.|->)\s*%s\b" % cb.op, text):
+        for match in re.finditer(r"(\w|\)|\])\s*(?:\.|->)\s*%s\b" % cb.op,
+                                 text):
             behind = text[match.end():match.end() + 80].lstrip()
             if behind[:1] == "(" or re.match(r"\)\s*\(", behind) or \
                     re.match(r"=(?!=)", behind):
@@ -449,7 +451,8 @@ class Check:
         """Pointers that are declared: behind a type, never a call."""
         text = source.text
         for match in re.finditer(pattern, text):
-            before = re.search(r"(\w+|\*)\s*$", text[:match.start()])
+            before = re.search(r"(\w+|\*)\s*$",
+                               text[max(0, match.start() - 200):match.start()])
             if not before or before.group(1) in KEYWORDS:
                 continue
             end = closing(text, match.end(), "()")
