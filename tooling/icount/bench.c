@@ -80,7 +80,9 @@ static void die(const char *format, ...)
 	va_start(args, format);
 	vprintf(format, args);
 	va_end(args);
-	printf(" (%s)\n", strerror(error));
+	if (error)
+		printf(" (%s)", strerror(error));
+	printf("\n");
 	leave(1);
 }
 
