@@ -73,6 +73,7 @@ HELPERS = {
     "iomap_writepage": 0, "block_read_full_page": 0, "mpage_readpage": 0,
     "iomap_readpage": 0, "redirty_page_for_writepage": 1,
     "jbd2_journal_try_to_free_buffers": 1,
+    "clear_page_dirty_for_io_mapping": 0, "cancel_dirty_page": 0,
 }
 
 # A page that has left its file with buffers attached has no mapping, and
@@ -565,6 +566,60 @@ def helpers(tree):
     return not bad
 
 
+CARRIER = re.compile(
+    r"(?<![\w.>])(\w+)\s*\(([^(){};]*\bstruct\s+address_space\s*\*\s*\w*\s*,"
+    r"\s*struct\s+page\s*\*[^(){};]*)\)")
+
+
+def carriers(tree):
+    """Calls of any function that takes mapping and page pass both."""
+    def region(source):
+        parts = source.name.split("/")
+        return "/".join(parts[:2]) if parts[0] == "arch" else ""
+
+    # place -> name -> how many arguments it takes
+    own, shared = {}, {"": {}}
+    for source in tree.files(["address_space"]):
+        for match in CARRIER.finditer(source.text):
+            args = split(match.group(2))
+            before = re.split(r"[;{}]", source.text[:match.start()])[-1]
+            if not Check.declares(source, match) or \
+                    "..." in args or re.search(r"^#", before.lstrip(), re.M):
+                continue
+            kind = own.setdefault(source.name, {}) if \
+                re.search(r"\bstatic\b", before) and \
+                source.name.endswith(".c") else \
+                shared.setdefault(region(source), {})
+            kind.setdefault(match.group(1), set()).add(len(args))
+    names = set().union(*own.values(), *shared.values())
+    bad, count = [], 0
+    for source in tree.files(names):
+        local, mine = Check.local(source), own.get(source.name, {})
+        near = shared.get(region(source), {})
+        here = {name: mine.get(name) or (
+            None if name in local else near.get(name) or shared[""].get(name))
+                for name in names & source.words}
+        here = {name: counts for name, counts in here.items() if counts}
+        if not here:
+            continue
+        for match, args, _ in source.lists(
+                r"(?<![\w.>])(%s)\b" % "|".join(sorted(here))):
+            if Check.declares(source, match) or \
+                    defines(source, match.start()):
+                continue
+            count += 1
+            if len(args) not in here[match.group(1)]:
+                bad.append("%s: call of %s passes %d arguments, not %s" % (
+                    source.where(match.start()), match.group(1), len(args),
+                    " or ".join(map(str, sorted(here[match.group(1)])))))
+    print("functions with mapping and page: %d, %d calls: %s" % (
+        len(names), count, "%d are wrong" % len(bad) if bad
+        else "all pass as many arguments"))
+    for line in bad:
+        print("  " + line)
+    return not bad
+
+
 def orphans(tree):
     """MAPPING_ORPHAN may be passed where it is known to be right."""
     bad, seen = [], set()
@@ -614,7 +669,7 @@ def main():
     if not any(check.implementations for check in checks):
         print("%s: no callback found" % args.tree)
         good.append(False)
-    good.append(orphans(tree))
+    good += [orphans(tree), carriers(tree)]
     if not args.allow_null:
         good += [helpers(tree), leftovers(tree)]
     return 0 if all(good) else 1

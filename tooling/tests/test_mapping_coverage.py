@@ -592,15 +592,16 @@ TRACE_EVENT(writepage, TP_PROTO(struct page *page), TP_ARGS(page));
 
 
 class Orphans(Inside):
-    def files(self, text, name="vmscan.c"):
-        for folder in ("include/linux", "mm"):
-            os.makedirs(os.path.join(self.folder, folder), exist_ok=True)
-        with open(os.path.join(self.folder, "mm", name), "w",
-                  encoding="utf-8") as handle:
+    def put(self, name, text):
+        path = os.path.join(self.folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as handle:
             handle.write(text)
-        with open(os.path.join(self.folder, "mm", "toy.c"), "w",
-                  encoding="utf-8") as handle:
-            handle.write(STUBBED)
+
+    def files(self, text, name="vmscan.c"):
+        os.makedirs(os.path.join(self.folder, "include/linux"), exist_ok=True)
+        self.put("mm/" + name, text)
+        self.put("mm/toy.c", STUBBED)
 
     def test_known(self):
         self.files(ORPHAN)
@@ -636,6 +637,24 @@ class Orphans(Inside):
         self.files(ORPHAN.replace("try_to_free_buffers(mapping, page)",
                                   "try_to_free_buffers(NULL, page)"))
         self.refused(r"vmscan.c:7: try_to_free_buffers\(\) gets NULL")
+
+    def test_carrier(self):
+        """Who calls a function that takes the mapping now."""
+        header = ("int carry(struct address_space *mapping, struct page *page,"
+                  "\n\t  int more);\n")
+        call = "int f(struct page *page)\n{\n\treturn carry(%s);\n}\n"
+        self.files(ORPHAN + header + call % "mapping, page, 1")
+        self.assertIn("all pass as many arguments", self.accepted())
+        self.files(ORPHAN + header)
+        self.put("fs/other.c", call % "page, 1")
+        self.refused(r"fs/other.c:3: call of carry passes 2 arguments, not 3")
+        self.refused(r"fs/other.c:3: call of carry", "--allow-null")
+        # another function of that name, and one of an architecture
+        self.put("fs/other.c", "static int carry(struct page *page, int i)"
+                   "\n{\n}\n" + call % "page, 1")
+        self.put("arch/toy/mm.c", header.replace("carry", "flush"))
+        self.put("fs/more.c", (call % "page").replace("carry", "flush"))
+        self.assertIn("all pass as many arguments", self.accepted())
 
     def test_helper_before(self):
         """It does not take the mapping yet."""

@@ -9,6 +9,7 @@
 // candidates: \b(block|mpage|iomap|nobh)_(read|write)_?(full_)?page\b
 // candidates: \bjbd2_journal_(try_to_free_buffers|invalidatepage)\b
 // candidates: \bnfs_wb_page\b|\bv9fs_fscache_\w+_page\b
+// candidates: \becryptfs_encrypt_page\b|\b__swap_writepage\b
 // paths: fs mm include/linux
 // arguments: --no-includes
 virtual patch
