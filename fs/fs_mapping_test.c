@@ -1061,20 +1061,28 @@ static void set_page_dirty_unmap(struct kunit *test)
 	probe_check(test, PROBE_SET_PAGE_DIRTY, 1);
 }
 
-/* clear_page_dirty_for_io() */
+/* clear_page_dirty_for_io(), and who knows the mapping */
 static void set_page_dirty_writeback(struct kunit *test)
 {
 	struct probe *p = test->priv;
 	struct page *page;
+	int known;
 
 	probe_mmap(test);
-	page = probe_write_pte(test, 9);
-	p->nr = 0;
-	lock_page(page);
-	KUNIT_EXPECT_TRUE(test, clear_page_dirty_for_io(page));
-	unlock_page(page);
-	put_page(page);
-	probe_check(test, PROBE_SET_PAGE_DIRTY, 1);
+	for (known = 0; known < 2; known++) {
+		page = probe_write_pte(test, 9 + known);
+		p->nr = 0;
+		lock_page(page);
+		KUNIT_EXPECT_TRUE(test, known ?
+			clear_page_dirty_for_io_mapping(p->mapping, page) :
+			clear_page_dirty_for_io(page));
+		KUNIT_EXPECT_FALSE(test, PageDirty(page));
+		KUNIT_EXPECT_FALSE(test,
+			clear_page_dirty_for_io_mapping(p->mapping, page));
+		unlock_page(page);
+		put_page(page);
+		probe_check(test, PROBE_SET_PAGE_DIRTY, 1);
+	}
 }
 
 /* pagecache_isize_extended(): the file grew behind a block of the page */
