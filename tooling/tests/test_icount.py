@@ -31,7 +31,7 @@ def counts(**values):
 
 
 class Verdict(unittest.TestCase):
-    def compare(self, limit, *results):
+    def compare(self, limit, *results, within=()):
         """Run main() with these results for first, others, first again."""
         queue = list(results)
         COMPARE.make_guest = lambda out: ("bench", "image")
@@ -43,6 +43,8 @@ class Verdict(unittest.TestCase):
             argv = ["--out", folder, "--limit", limit]
             for number in range(len(results) - 1):
                 argv += ["--kernel", "k%d=%s" % (number, __file__)]
+            for name in within:
+                argv += ["--within", name]
             code = COMPARE.main(argv)
         return code, out.getvalue()
 
@@ -70,6 +72,16 @@ class Verdict(unittest.TestCase):
         first = counts(read=1000.0)
         self.assertEqual(self.compare("none", first, counts(read=2000.0),
                                       first)[0], 0)
+
+    def test_within(self):
+        """A limit that is for other kernels."""
+        first = counts(read=1000.0)
+        code, text = self.compare("0.2", first, counts(read=2000.0), first,
+                                  within=["k0"])
+        self.assertEqual(code, 0, text)
+        self.assertIn("nothing of k0 is above", text)
+        self.assertEqual(self.compare("0.2", first, counts(read=2000.0), first,
+                                      within=["k0", "k1"])[0], 1)
 
     def test_does_not_repeat(self):
         first = counts(read=1000.0)
