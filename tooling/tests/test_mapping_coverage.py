@@ -649,6 +649,12 @@ class Orphans(Inside):
         self.put("fs/other.c", call % "page, 1")
         self.refused(r"fs/other.c:3: call of carry passes 2 arguments, not 3")
         self.refused(r"fs/other.c:3: call of carry", "--allow-null")
+        # the stub of another configuration
+        self.put("fs/other.c", call % "mapping, page, 1")
+        self.put("include/linux/toy.h", header + "#else\nstatic inline int "
+                 "carry(struct page *page, int more)\n{\n}\n")
+        self.refused(r"include/linux/toy.h:4: carry takes no mapping here")
+        self.put("include/linux/toy.h", header)
         # another function of that name, and one of an architecture
         self.put("fs/other.c", "static int carry(struct page *page, int i)"
                    "\n{\n}\n" + call % "page, 1")
