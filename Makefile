@@ -12,6 +12,7 @@ A ?=
 B ?=
 FILE ?=
 ONLY ?=
+SECONDS_EACH ?=
 V ?=
 JOBS ?= $(shell nproc)
 export BUILD LINUX A B V JOBS
@@ -38,6 +39,7 @@ run: uml ## build and boot a patched kernel, share the pages of two trees, show 
 	@KERNEL="$(WORK)/uml/linux" OUT="$(WORK)/demo" $(T)/demo/run
 
 test: setup ## everything that can be tested; ends with `N passed, N failed`
+	@$(T)/setup fs
 	@$(T)/test
 
 series: tree ## the series as mail: git format-patch with a cover letter, checked with git am
@@ -86,10 +88,11 @@ mutants: tree ## take the hooks away one by one: the tests must notice (ONLY=nam
 objects: tree ## build what the mapping rules touch, before and after, and compare
 	@$(T)/objects --work "$(WORK)" --sparse
 
-fs-load: tree ## a mixed load on many filesystems, with the mapping checked (ONLY=fs,...)
+fs-load: tree ## a mixed load on many filesystems, with the mapping checked (ONLY=fs,... SECONDS_EACH=n)
 	@$(T)/setup fs
 	@FRAGMENTS="uml kunit test series fs" $(T)/uml "$(WORK)/tree" "$(WORK)/uml-fs"
-	@$(T)/fs-load/run --kernel "$(WORK)/uml-fs/linux" --out "$(BUILD)/fs-load" $(if $(ONLY),--only "$(ONLY)")
+	@$(T)/fs-load/run --kernel "$(WORK)/uml-fs/linux" --out "$(BUILD)/fs-load" \
+		$(if $(SECONDS_EACH),--seconds $(SECONDS_EACH)) $(if $(ONLY),--only "$(ONLY)")
 
 icount: tree ## instructions of page cache paths: base and each group, under QEMU
 	@$(T)/setup bench

@@ -17,6 +17,7 @@ State below the work folder (build/<base>/):
 """
 
 import argparse
+import concurrent.futures
 import fcntl
 import hashlib
 import json
@@ -168,6 +169,16 @@ class Base:
         self.commit = data["commit"]
         self.tree = data["tree"]
         self.series = ".".join(self.version.split(".")[:2])
+
+
+def spatch(command, groups, cwd):
+    """Run spatch on each group of files: (exit status, output)."""
+    jobs = int(os.environ.get("JOBS") or os.cpu_count() or 1)
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        results = list(pool.map(
+            lambda files: run(command + files, cwd=cwd, check=False), groups))
+    return (max([result.returncode for result in results] or [0], key=abs),
+            "".join(result.stdout + result.stderr for result in results))
 
 
 class Engine:
@@ -447,20 +458,22 @@ class Engine:
             stage.name.replace("/", "."), name))
         # The tree's own .cocciconfig sets a timeout: ours comes later.
         command = ["spatch", "--sp-file", path, "--in-place",
-                   "--no-show-diff", "--timeout", "7200"] + options + files
-        result = run(command, cwd=self.apply_dir, check=False)
-        write_text(log, "$ " + " ".join(command) + "\n" + result.stdout +
-                   result.stderr)
-        bad = [line for line in (result.stdout + result.stderr).split("\n")
+                   "--no-show-diff", "--timeout", "7200"] + options
+        # What a rule knows of one file may not matter for another.
+        alone = re.search(r"^//\s*files:\s*one at a time\s*$", text, re.M)
+        status, output = spatch(command, [[name] for name in files] if alone
+                                else [files], self.apply_dir)
+        write_text(log, "$ " + " ".join(command + files) + "\n" + output)
+        bad = [line for line in output.split("\n")
                if SPATCH_BAD.search(line)
                and not line.startswith("HANDLING: ")]
-        if result.returncode or bad:
+        if status or bad:
             raise Failure(
                 "stage %s: semantic patch %s failed (spatch status %d) on %d "
                 "files\n%s\n  log: %s" % (
-                    stage.name, name, result.returncode, len(files),
+                    stage.name, name, status, len(files),
                     "\n".join("  " + line for line in
-                              (bad or result.stderr.split("\n"))[:12]), log))
+                              (bad or output.split("\n"))[:12]), log))
         changed = self.git("diff", "--name-only",
                            cwd=self.apply_dir).stdout.split()
         if not changed:

@@ -4,6 +4,7 @@
 // was truncated, and an assignment changes the page: neither is touched.
 // candidates: \b__mapping\b|struct address_space \*mapping,\s*(struct page|$)|bi_end_io\b|b_end_io\b
 // paths: fs mm
+// files: one at a time
 // arguments: --no-includes
 virtual patch
 

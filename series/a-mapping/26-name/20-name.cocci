@@ -2,6 +2,7 @@
 // The argument is used now: drop the underscores of its name, in definitions,
 // prototypes and uses, unless the name is taken.
 // candidates: \b__mapping\b
+// files: one at a time
 // arguments: --no-includes
 virtual patch
 
@@ -24,6 +25,16 @@ position p;
 p << declared.p;
 @@
 taken.add(p[0].current_element)
+
+// A prototype has no body that the name could matter for.
+@prototype@
+identifier F;
+type T;
+@@
+ T F(...,
+-  struct address_space *__mapping
++  struct address_space *mapping
+  , ...);
 
 @stub@
 identifier F : script:python() { str(F) not in taken };
