@@ -167,17 +167,14 @@ position added.p;
 + M
 
 // The caller checks under the page lock that the page is still there, before
-// the call or after it.
+// the call or after it. Who asks whether it is in a mapping knows it from
+// nothing: the page may be in another.
 @checked exists@
 identifier G, pg;
 expression M;
 position p;
 @@
-(
  pg->mapping != M
-|
- pg->mapping == M
-)
  ... when != pg = ...
      when any
  G(..., MAPPING_NULL@p, pg, ...)
