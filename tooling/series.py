@@ -110,6 +110,9 @@ class Stage:
         self.message = self._message()
         self.files = self._files()
         self.steps = self._steps()
+        # all it has is for another base
+        self.elsewhere = not self.files and not self.steps and any(
+            VARIANT.match(name) for name in os.listdir(self.path))
 
     def _message(self):
         path = os.path.join(self.path, "message")
@@ -312,6 +315,7 @@ class Engine:
     def stages(self):
         stages = [Stage(self.series_dir, name, self.base.series)
                   for name in self.names()]
+        stages = [stage for stage in stages if not stage.elsewhere]
         owner = {}
         for stage in stages:
             for name in stage.files:

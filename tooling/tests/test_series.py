@@ -198,6 +198,19 @@ class Apply(Toy):
         self.assertIn("ten\n", self.get("tree/mm/foo.c", self.work))
         self.assertNotIn("nine\n", self.get("tree/mm/foo.c", self.work))
 
+    def test_stage_of_another_base(self):
+        self.put("series/g/old/message", "mm: old\n")
+        self.put("series/g/old/10-foo.v5.9.patch", patch(
+            "mm/foo.c", FOO, FOO.replace("line 30\n", "nine\n")))
+        self.put("series/series", self.get("series/series") + "g/old\n")
+        self.apply()
+        self.assertIn("nine\n", self.get("tree/mm/foo.c", self.work))
+        shutil.rmtree(self.work)
+        self.make_base("5.10.7")
+        self.apply()
+        self.assertNotIn("nine\n", self.get("tree/mm/foo.c", self.work))
+        self.assertNotIn("g/old", self.output)
+
     def test_fuzz_and_offset_are_told(self):
         moved = FOO.replace("line 1\n", "line 1\nmore\n")
         self.put("series/g/one/10-foo.patch", patch(
