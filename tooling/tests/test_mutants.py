@@ -76,7 +76,7 @@ class All(unittest.TestCase):
 
     def test_suites_exist(self):
         suites = set()
-        for path in glob.glob(os.path.join(ROOT, 'mm/*_test.c')):
+        for path in glob.glob(os.path.join(ROOT, '[fm][sm]/*_test.c')):
             with open(path, encoding='utf-8') as handle:
                 suites |= set(re.findall(r'\.name = "(\w+)"', handle.read()))
         for mutant in RUN.mutants('v5.10').values():
