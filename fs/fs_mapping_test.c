@@ -1085,6 +1085,23 @@ static void set_page_dirty_writeback(struct kunit *test)
 	}
 }
 
+/* write_one_page(), of a page that was stored to through a mapping */
+static void set_page_dirty_write_one(struct kunit *test)
+{
+	struct probe *p = test->priv;
+	struct page *page;
+
+	probe_mmap(test);
+	page = probe_write_pte(test, 9);
+	p->nr = 0;
+	lock_page(page);
+	KUNIT_EXPECT_EQ(test, 0, write_one_page(p->mapping, page));
+	KUNIT_EXPECT_FALSE(test, PageDirty(page));
+	put_page(page);
+	probe_check(test, PROBE_SET_PAGE_DIRTY, 1);
+	probe_check(test, PROBE_WRITEPAGE, 1);
+}
+
 /* pagecache_isize_extended(): the file grew behind a block of the page */
 static void set_page_dirty_extend(struct kunit *test)
 {
@@ -1695,6 +1712,7 @@ static struct kunit_case fs_mapping_cases[] = {
 	KUNIT_CASE(set_page_dirty_zap),
 	KUNIT_CASE(set_page_dirty_unmap),
 	KUNIT_CASE(set_page_dirty_writeback),
+	KUNIT_CASE(set_page_dirty_write_one),
 	KUNIT_CASE(set_page_dirty_extend),
 	KUNIT_CASE(set_page_dirty_unpin),
 	KUNIT_CASE(invalidatepage_truncate),
