@@ -1019,6 +1019,18 @@ static struct page *probe_write_pte(struct kunit *test, pgoff_t index)
 	return page;
 }
 
+/* The page of a store through a mapping; calls are recorded from then on. */
+static struct page *probe_stored(struct kunit *test, pgoff_t index)
+{
+	struct probe *p = test->priv;
+	struct page *page;
+
+	probe_mmap(test);
+	page = probe_write_pte(test, index);
+	p->nr = 0;
+	return page;
+}
+
 /* fault_dirty_shared_page() */
 static void set_page_dirty_fault(struct kunit *test)
 {
@@ -1031,11 +1043,8 @@ static void set_page_dirty_fault(struct kunit *test)
 static void set_page_dirty_zap(struct kunit *test)
 {
 	struct probe *p = test->priv;
-	struct page *page;
+	struct page *page = probe_stored(test, 7);
 
-	probe_mmap(test);
-	page = probe_write_pte(test, 7);
-	p->nr = 0;
 	unmap_mapping_pages(p->mapping, 7, 1, false);
 	KUNIT_EXPECT_EQ(test, page_mapcount(page), 0);
 	put_page(page);
@@ -1045,13 +1054,9 @@ static void set_page_dirty_zap(struct kunit *test)
 /* try_to_unmap_one() */
 static void set_page_dirty_unmap(struct kunit *test)
 {
-	struct probe *p = test->priv;
+	struct page *page = probe_stored(test, 8);
 	unsigned long flags;
-	struct page *page;
 
-	probe_mmap(test);
-	page = probe_write_pte(test, 8);
-	p->nr = 0;
 	lock_page(page);
 	/* A page that was used of late is spared. */
 	KUNIT_EXPECT_EQ(test, page_referenced(page, 1, NULL, &flags), 1);
@@ -1089,11 +1094,8 @@ static void set_page_dirty_writeback(struct kunit *test)
 static void set_page_dirty_write_one(struct kunit *test)
 {
 	struct probe *p = test->priv;
-	struct page *page;
+	struct page *page = probe_stored(test, 9);
 
-	probe_mmap(test);
-	page = probe_write_pte(test, 9);
-	p->nr = 0;
 	lock_page(page);
 	KUNIT_EXPECT_EQ(test, 0, write_one_page(p->mapping, page));
 	KUNIT_EXPECT_FALSE(test, PageDirty(page));
@@ -1106,11 +1108,8 @@ static void set_page_dirty_write_one(struct kunit *test)
 static void set_page_dirty_extend(struct kunit *test)
 {
 	struct probe *p = test->priv;
-	struct page *page;
+	struct page *page = probe_stored(test, 10);
 
-	probe_mmap(test);
-	page = probe_write_pte(test, 10);
-	p->nr = 0;
 	p->inode->i_blkbits = PAGE_SHIFT - 2;
 	pagecache_isize_extended(p->inode, 10 * PAGE_SIZE + 1, 11 * PAGE_SIZE);
 	put_page(page);
