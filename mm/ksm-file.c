@@ -182,6 +182,7 @@ static void ksm_file_release(struct pxa *pxa)
 static const struct pxa_ops ksm_file_pxa_ops = {
 	.break_alias	= pxa_copy_break,
 	.release	= ksm_file_release,
+	.immutable	= true,
 };
 
 static bool page_is_ksm_file(struct page *page)

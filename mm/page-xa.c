@@ -40,6 +40,7 @@
 #include <linux/vmstat.h>
 
 #include "internal.h"
+#include "page-xa-debug.h"
 
 #define CREATE_TRACE_POINTS
 #include <trace/events/pxa.h>
@@ -316,8 +317,14 @@ static int pxa_quiesce(struct page *page, struct address_space *mapping,
 	if (page_count(page) > *refs + 1 + page_has_private(page) +
 			       page_mapcount(page))
 		return pxa_refuse(PXA_REFUSED_PINNED);
-	if (page_has_private(page) && !try_to_release_page(mapping, page, GFP_KERNEL))
-		return pxa_refuse(PXA_REFUSED_PRIVATE);
+	if (page_has_private(page)) {
+		bool entered = pxa_debug_enter(page);
+		bool released = try_to_release_page(mapping, page, GFP_KERNEL);
+
+		pxa_debug_leave(entered);
+		if (!released)
+			return pxa_refuse(PXA_REFUSED_PRIVATE);
+	}
 
 	/* Else clearing PG_mlocked at the unmap would take a reference. */
 	if (isolate_lru_page(page))
@@ -441,8 +448,11 @@ int pxa_protect(struct page *page, struct address_space *mapping,
 	} else {
 		mod_node_page_state(page_pgdat(page), NR_PXA_SHARED, 1);
 		trace_pxa_protect(page, mapping, index, 1);
+		pxa_debug_protect(page, mapping, index);
 	}
 	pxa_requite(page, mapping, index);
+	if (!err)
+		pxa_debug_page(page, mapping, index);
 	return err;
 }
 
@@ -473,6 +483,7 @@ int pxa_merge(struct page *old, struct address_space *mapping, pgoff_t index,
 
 	if (PageHWPoison(page))
 		return pxa_refuse(PXA_REFUSED_UNSUPPORTED);
+	pxa_debug_page(page, mapping, index);
 
 	err = pxa_quiesce(old, mapping, index, &refs);
 	if (err)
@@ -514,6 +525,8 @@ int pxa_merge(struct page *old, struct address_space *mapping, pgoff_t index,
 	mod_node_page_state(page_pgdat(page), NR_PXA_SHARING, 1);
 	count_vm_event(PXA_MERGE);
 	trace_pxa_merge(page, mapping, index, pxa->nr);
+	pxa_debug_page(page, mapping, index);
+	pxa_debug_left(old, mapping, index);
 
 	if (PageActive(old) || PageReferenced(old))
 		mark_page_accessed(page);
@@ -567,6 +580,15 @@ static void pxa_munlock(struct page *page)
 		munlock_vma_page(page);
 }
 
+static void pxa_release(struct page *page, struct pxa *pxa)
+{
+	bool entered = pxa_debug_enter(page);
+
+	pxa_debug_release(page, pxa);
+	pxa->ops->release(pxa);
+	pxa_debug_leave(entered);
+}
+
 /* The rest of pxa_unlink(), without locks.  The mapping may be gone. */
 static void pxa_unlinked(struct page *page, struct pxa *pxa,
 			 struct pxa_alias *alias, bool last)
@@ -575,7 +597,7 @@ static void pxa_unlinked(struct page *page, struct pxa *pxa,
 			    last ? NR_PXA_SHARED : NR_PXA_SHARING, -1);
 	pxa_alias_free(alias);
 	if (last)
-		pxa->ops->release(pxa);
+		pxa_release(page, pxa);
 	else if (PageMlocked(page))
 		pxa_munlock(page);
 }
@@ -609,8 +631,11 @@ static void pxa_drop(struct page *page, struct pxa *pxa,
 	struct address_space *mapping = alias->mapping;
 	bool last;
 
+	pxa_debug_page(page, mapping, alias->index);
 	if (page_mapped(page))
 		unmap_mapping_pages(mapping, alias->index, 1, false);
+	/* While @mapping exists; no new ptes come while the page is locked. */
+	pxa_debug_left(page, mapping, alias->index);
 
 	xa_lock_irq(&mapping->i_pages);
 	last = pxa_empty_slot(page, pxa, alias, NULL);
@@ -672,6 +697,7 @@ int pxa_dissolve(struct page *page, int refs)
 	 * fork and munmap change both counts at once, but not under the page
 	 * lock: only without ptes is the number of references exact.
 	 */
+	pxa_debug_page(page, mapping, index);
 	pxa_unmap_slot(page, mapping, index);
 	if (!page_mapped(page) && page_count(page) == refs + 1) {
 		hlist_del(&alias->node);
@@ -685,7 +711,7 @@ int pxa_dissolve(struct page *page, int refs)
 	pxa_remap_slot(page, page, mapping, index);
 	if (!err) {
 		pxa_alias_free(alias);
-		pxa->ops->release(pxa);
+		pxa_release(page, pxa);
 	}
 	return err;
 }
@@ -746,6 +772,7 @@ int pxa_copy_break(struct pxa *pxa, struct page *page,
 	count_vm_event(PXA_BREAK);
 	trace_pxa_break(page, mapping, index, last ? 0 : pxa->nr);
 	pxa_remap_slot(page, new, mapping, index);
+	pxa_debug_left(page, mapping, index);
 	lru_cache_add(new);
 	unlock_page(new);
 	put_page(new);
@@ -774,12 +801,18 @@ int pxa_break_alias(struct page *page, struct address_space *mapping,
 		    pgoff_t index)
 {
 	struct pxa *pxa = page_pxa(page);
+	bool entered;
+	int err;
 
 	if (!pxa_find_alias(page, mapping, index))
 		return -ENOENT;
-	return pxa->ops->break_alias(pxa, page, mapping, index,
-				     mapping_gfp_constraint(mapping, ~__GFP_FS) |
-				     __GFP_NOWARN | __GFP_NORETRY);
+	pxa_debug_page(page, mapping, index);
+	entered = pxa_debug_enter(page);
+	err = pxa->ops->break_alias(pxa, page, mapping, index,
+				    mapping_gfp_constraint(mapping, ~__GFP_FS) |
+				    __GFP_NOWARN | __GFP_NORETRY);
+	pxa_debug_leave(entered);
+	return err;
 }
 
 /* Lock @page, break the alias if it still is one, drop a reference. */
@@ -930,6 +963,7 @@ bool pxa_reclaim(struct page *page, struct mem_cgroup *target_memcg)
 	/* A reference besides the aliases' and that of the isolation? */
 	if (page_mapped(page) || page_count(page) != 1 + pxa->nr)
 		return false;
+	pxa_debug_page(page, NULL, 0);
 
 	for (;;) {
 		alias = hlist_entry(pxa->aliases.first, struct pxa_alias, node);

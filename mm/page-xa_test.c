@@ -63,6 +63,7 @@ static void pxt_release(struct pxa *pxa)
 static const struct pxa_ops pxt_pxa_ops = {
 	.break_alias	= pxt_break,
 	.release	= pxt_release,
+	.immutable	= true,
 };
 
 /* The same file system, but it has not opted in. */

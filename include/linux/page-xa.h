@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
+#include <linux/page-xa-debug.h>
 #include <linux/page-mapping.h>
 #include <linux/pagemap.h>
 
@@ -40,12 +41,15 @@ struct vm_fault;
  * @release: the last alias is gone, @pxa is no longer reachable from the page.
  *	Called with the page locked; may sleep. The memory of @pxa must stay
  *	valid for an RCU grace period.
+ * @immutable: the content stays the same while the page is protected and the
+ *	page is never dirty, so that CONFIG_DEBUG_PXA may check this
  */
 struct pxa_ops {
 	int (*break_alias)(struct pxa *pxa, struct page *page,
 			   struct address_space *mapping, pgoff_t index,
 			   gfp_t gfp);
 	void (*release)(struct pxa *pxa);
+	bool immutable;
 };
 
 /**
@@ -54,6 +58,7 @@ struct pxa_ops {
  * @pfn: the page
  * @nr: number of aliases; written under the page lock
  * @ops: the owner's operations
+ * @debug: for CONFIG_DEBUG_PXA
  *
  * page->mapping holds a tagged pointer to it, so it must be aligned to 8 bytes.
  */
@@ -62,6 +67,7 @@ struct pxa {
 	unsigned long		pfn;
 	unsigned int		nr;
 	const struct pxa_ops	*ops;
+	struct pxa_debug	debug;
 } __aligned(8);
 
 /**

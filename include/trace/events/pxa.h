@@ -65,6 +65,37 @@ DEFINE_EVENT(pxa_alias, pxa_drop,
 	TP_ARGS(page, mapping, index, nr)
 );
 
+#ifdef CONFIG_DEBUG_PXA
+/* Something is wrong with a protected page; index -1 if it is about no slot. */
+TRACE_EVENT(pxa_problem,
+
+	TP_PROTO(struct page *page, struct address_space *mapping,
+		 pgoff_t index, const char *what),
+
+	TP_ARGS(page, mapping, index, what),
+
+	TP_STRUCT__entry(
+		__field(unsigned long, pfn)
+		__field(dev_t, s_dev)
+		__field(unsigned long, i_ino)
+		__field(pgoff_t, index)
+		__string(what, what)
+	),
+
+	TP_fast_assign(
+		__entry->pfn = page_to_pfn(page);
+		__entry->s_dev = mapping ? mapping->host->i_sb->s_dev : 0;
+		__entry->i_ino = mapping ? mapping->host->i_ino : 0;
+		__entry->index = mapping ? index : -1;
+		__assign_str(what, what);
+	),
+
+	TP_printk("pfn=%lx dev=%d:%d ino=%lx index=%ld: %s",
+		  __entry->pfn, MAJOR(__entry->s_dev), MINOR(__entry->s_dev),
+		  __entry->i_ino, __entry->index, __get_str(what))
+);
+#endif /* CONFIG_DEBUG_PXA */
+
 #endif /* _TRACE_PXA_H */
 
 #include <trace/define_trace.h>
