@@ -56,6 +56,15 @@ static inline void pxa_debug_leave(bool entered)
 {
 }
 
+static inline unsigned long pxa_debug_problems(void)
+{
+	return 0;
+}
+
+static inline void pxa_debug_expect(bool expect)
+{
+}
+
 #endif /* CONFIG_DEBUG_PXA */
 
 #endif /* _MM_PAGE_XA_DEBUG_H */

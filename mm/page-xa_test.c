@@ -13,10 +13,12 @@
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/swapops.h>
 #include <linux/vmstat.h>
 #include <linux/workqueue.h>
 
 #include "internal.h"
+#include "page-xa-debug.h"
 #include "page-xa_test.h"
 
 /* An owner with nothing of its own. */
@@ -25,6 +27,8 @@ struct pxt_owner {
 	unsigned int		broken;
 	unsigned int		released;
 	bool			nomem;
+	bool			corrupts;	/* the content */
+	struct page		*waits;		/* for the lock of this page */
 };
 
 struct pxt {
@@ -40,7 +44,16 @@ struct pxt {
 	struct vm_area_struct	*vma;
 	unsigned long		shared;		/* gauges at the start */
 	unsigned long		sharing;
+	unsigned long		problems;	/* that CONFIG_DEBUG_PXA found */
 };
+
+static void pxt_corrupt(struct page *page, u8 byte)
+{
+	u8 *addr = kmap_atomic(page);
+
+	addr[PAGE_SIZE / 2] = byte;
+	kunmap_atomic(addr);
+}
 
 static int pxt_break(struct pxa *pxa, struct page *page,
 		     struct address_space *mapping, pgoff_t index, gfp_t gfp)
@@ -48,6 +61,12 @@ static int pxt_break(struct pxa *pxa, struct page *page,
 	struct pxt_owner *owner = container_of(pxa, struct pxt_owner, pxa);
 
 	owner->broken++;
+	if (owner->corrupts)
+		pxt_corrupt(page, 0);
+	if (owner->waits) {
+		lock_page(owner->waits);
+		unlock_page(owner->waits);
+	}
 	if (owner->nomem) {
 		pxa_drop_alias(page, mapping, index);
 		return -ENOMEM;
@@ -86,6 +105,7 @@ static int pxt_init(struct kunit *test)
 	t->second.pxa.ops = &pxt_pxa_ops;
 	t->shared = pxa_node_state(NR_PXA_SHARED);
 	t->sharing = pxa_node_state(NR_PXA_SHARING);
+	t->problems = pxa_debug_problems();
 
 	mnt = kern_mount(&pxt_fs_type);
 	if (IS_ERR(mnt))
@@ -111,6 +131,7 @@ static void pxt_exit(struct kunit *test)
 	if (!t)
 		return;
 	pxt_on_release = NULL;
+	pxa_debug_expect(false);
 	if (t->page) {
 		/* A case that was aborted may have left it locked. */
 		if (PageLocked(t->page))
@@ -131,6 +152,7 @@ static void pxt_exit(struct kunit *test)
 	/* Eviction has emptied all slots. */
 	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_PXA_SHARED), t->shared);
 	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_PXA_SHARING), t->sharing);
+	KUNIT_EXPECT_EQ(test, pxa_debug_problems(), t->problems);
 }
 
 /* The gauges have grown by this much since the start of the case. */
@@ -1844,6 +1866,333 @@ static void pxa_dump(struct kunit *test)
 	pxt_intact(test, 3);
 }
 
+#ifdef CONFIG_DEBUG_PXA
+
+/* So many problems were found since the start of the case, or the last call. */
+static void pxt_problems(struct kunit *test, unsigned long problems)
+{
+	struct pxt *t = test->priv;
+	unsigned long now = pxa_debug_problems();
+
+	KUNIT_EXPECT_EQ(test, now - t->problems, problems);
+	t->problems = now;
+}
+
+/* Check the protected page: it has so many problems. */
+static void pxt_check(struct kunit *test, unsigned int problems)
+{
+	struct pxt *t = test->priv;
+	unsigned int found;
+
+	lock_page(t->page);
+	found = pxa_check(t->page);
+	unlock_page(t->page);
+	KUNIT_EXPECT_EQ(test, found, problems);
+	pxt_problems(test, problems);
+}
+
+/* The slot does not have the protected page any more: is it mapped there? */
+static void pxt_left(struct kunit *test, struct pxt_file *f, pgoff_t index,
+		     unsigned int problems)
+{
+	struct pxt *t = test->priv;
+	unsigned int found;
+
+	lock_page(t->page);
+	found = pxa_debug_left(t->page, f->mapping, index);
+	unlock_page(t->page);
+	KUNIT_EXPECT_EQ(test, found, problems);
+	pxt_problems(test, problems);
+}
+
+static pte_t pxt_set_pte(struct kunit *test, pgoff_t index, pte_t pte)
+{
+	struct pxt *t = test->priv;
+	unsigned long addr = pxt_addr(index);
+	spinlock_t *ptl;
+	pte_t *ptep, old;
+
+	ptep = get_locked_pte(t->mm, addr, &ptl);
+	KUNIT_ASSERT_TRUE(test, ptep);
+	old = *ptep;
+	set_pte_at(t->mm, addr, ptep, pte);
+	pte_unmap_unlock(ptep, ptl);
+	return old;
+}
+
+/* The pte of the protected page there, which has to have one. */
+static pte_t pxt_shared_pte(struct kunit *test, pgoff_t index)
+{
+	struct pxt *t = test->priv;
+	pte_t pte;
+
+	pxt_touch(test, index);
+	KUNIT_ASSERT_TRUE(test, pxt_pte(t, t->page, index, &pte));
+	return pte;
+}
+
+static void pxa_debug_no_problem(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+
+	pxt_mmap(test);
+	pxt_share(test);
+	pxt_shared_pte(test, 1);
+	pxt_shared_pte(test, 9);
+	pxt_check(test, 0);
+	KUNIT_EXPECT_EQ(test, pxt_break_alias(t, &t->a, 9), 0);
+	pxt_left(test, &t->a, 9, 0);
+	KUNIT_EXPECT_EQ(test, pxt_drop_alias(t, &t->b, 5), 0);
+	KUNIT_EXPECT_EQ(test, pxt_drop_alias(t, &t->a, 1), 0);
+	KUNIT_EXPECT_EQ(test, pxa_check_all(), 0UL);
+	pxt_gone(test);
+}
+
+static void pxa_debug_hashes(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct page *page;
+	int ret;
+
+	pxt_share(test);
+	page = pxt_read(test, &t->b, 2);
+	pxa_debug_expect(true);
+
+	pxt_corrupt(t->page, 1);
+	pxt_check(test, 1);
+	/* Each change is reported once. */
+	pxt_check(test, 0);
+	pxt_corrupt(t->page, 2);
+	KUNIT_EXPECT_EQ(test, pxa_check_all(), 1UL);
+	pxt_problems(test, 1);
+
+	pxt_corrupt(t->page, PXT_BYTE);
+	KUNIT_EXPECT_EQ(test, pxt_try_merge(t, page, &t->b, 2), 0);
+	pxt_problems(test, 1);
+	put_page(page);
+
+	pxt_corrupt(t->page, 3);
+	KUNIT_EXPECT_EQ(test, pxt_break_alias(t, &t->a, 9), 0);
+	pxt_problems(test, 1);
+	pxt_corrupt(t->page, 4);
+	KUNIT_EXPECT_EQ(test, pxt_drop_alias(t, &t->b, 5), 0);
+	pxt_problems(test, 1);
+	KUNIT_EXPECT_EQ(test, pxt_drop_alias(t, &t->b, 2), 0);
+	pxt_problems(test, 0);
+
+	pxt_corrupt(t->page, 5);
+	lock_page(t->page);
+	ret = pxa_dissolve(t->page, 1);
+	unlock_page(t->page);
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	pxt_problems(test, 1);
+	KUNIT_EXPECT_EQ(test, pxa_check_all(), 0UL);
+}
+
+/* The last check, when no alias is left. */
+static void pxa_debug_hash_released(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+
+	pxt_protect(test, &t->a, 1);
+	pxa_debug_expect(true);
+	/* One reference more, or it would become ordinary in place. */
+	get_page(t->page);
+	t->owner.corrupts = true;
+	KUNIT_EXPECT_EQ(test, pxt_break_alias(t, &t->a, 1), 0);
+	put_page(t->page);
+	pxt_problems(test, 1);
+	pxt_gone(test);
+}
+
+static void pxa_debug_hash_reclaimed(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct page *page;
+	bool done;
+
+	pxt_share(test);
+	pxa_debug_expect(true);
+	page = t->page;
+	pxt_corrupt(page, 1);
+	lock_page(page);
+	KUNIT_EXPECT_EQ(test, isolate_lru_page(page), 0);
+	put_page(page);
+	t->page = NULL;
+	done = pxa_reclaim(page, NULL);
+	if (done)
+		page_ref_unfreeze(page, 1);
+	ClearPageActive(page);
+	unlock_page(page);
+	put_page(page);
+	KUNIT_EXPECT_TRUE(test, done);
+	pxt_problems(test, 1);
+}
+
+/* An owner that may write to its page: the content is its own business. */
+static void pxa_debug_not_immutable(struct kunit *test)
+{
+	static const struct pxa_ops ops = {
+		.break_alias	= pxt_break,
+		.release	= pxt_release,
+	};
+	struct pxt *t = test->priv;
+
+	t->owner.pxa.ops = &ops;
+	pxt_share(test);
+	pxt_corrupt(t->page, 1);
+	pxt_check(test, 0);
+	SetPageDirty(t->page);
+	pxt_check(test, 0);
+	ClearPageDirty(t->page);
+}
+
+static void pxa_debug_aliases(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct pxa *pxa = &t->owner.pxa;
+	struct pxa_alias *alias;
+
+	pxt_share(test);
+	pxa_debug_expect(true);
+	pxa->nr++;
+	pxt_check(test, 1);
+	pxa->nr -= 2;
+	pxt_check(test, 1);
+	pxa->nr++;
+	pxt_check(test, 0);
+
+	/* A slot that is empty, and one that has another page. */
+	put_page(pxt_read(test, &t->a, 4));
+	lock_page(t->page);
+	alias = pxa_find_alias(t->page, t->a.mapping, 9);
+	unlock_page(t->page);
+	KUNIT_ASSERT_TRUE(test, alias);
+	alias->index = 3;
+	pxt_check(test, 1);
+	alias->index = 4;
+	pxt_check(test, 1);
+	alias->index = 9;
+	pxt_check(test, 0);
+
+	pxa->pfn++;
+	pxt_check(test, 1);
+	pxa->pfn--;
+	SetPageDirty(t->page);
+	pxt_check(test, 1);
+	ClearPageDirty(t->page);
+	pxt_check(test, 0);
+}
+
+static void pxa_debug_ptes(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct page *page;
+	pte_t pte;
+
+	pxt_mmap(test);
+	pxt_share(test);
+	page = pxt_read(test, &t->b, 2);
+	pxt_shared_pte(test, 1);
+	pte = pxt_shared_pte(test, 9);
+	pxa_debug_expect(true);
+
+	pxt_set_pte(test, 9, pte_mkwrite(pte));
+	pxt_check(test, 1);
+	/* At a merge too, before and after, into whichever slot. */
+	KUNIT_EXPECT_EQ(test, pxt_try_merge(t, page, &t->b, 2), 0);
+	pxt_problems(test, 2);
+	/* And at a break. */
+	KUNIT_EXPECT_EQ(test, pxt_break_alias(t, &t->b, 2), 0);
+	pxt_problems(test, 1);
+	put_page(page);
+	pxt_set_pte(test, 9, pte_mkdirty(pte));
+	pxt_check(test, 1);
+	pxt_set_pte(test, 9, pte);
+	pxt_check(test, 0);
+
+	/* Somewhere there is one more, or one less. */
+	atomic_inc(&t->page->_mapcount);
+	pxt_check(test, 1);
+	atomic_sub(2, &t->page->_mapcount);
+	pxt_check(test, 1);
+	atomic_inc(&t->page->_mapcount);
+
+	/* It is not mapped then, but counted so. */
+	pxt_set_pte(test, 9, swp_entry_to_pte(make_migration_entry(t->page, 0)));
+	pxt_check(test, 2);
+	pxt_set_pte(test, 9, pte);
+	pxt_check(test, 0);
+}
+
+static void pxa_debug_stale(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	pte_t pte, stale;
+
+	pxt_mmap(test);
+	pxt_share(test);
+	stale = pxt_shared_pte(test, 9);
+	pxt_left(test, &t->b, 4, 0);
+	KUNIT_EXPECT_EQ(test, pxt_break_alias(t, &t->a, 9), 0);
+	KUNIT_ASSERT_TRUE(test, pxt_pte(t, pxt_slot(&t->a, 9), 9, &pte));
+	pxt_left(test, &t->a, 9, 0);
+
+	pxa_debug_expect(true);
+	pxt_set_pte(test, 9, stale);
+	pxt_left(test, &t->a, 9, 1);
+	pxt_set_pte(test, 9, swp_entry_to_pte(make_migration_entry(t->page, 0)));
+	pxt_left(test, &t->a, 9, 1);
+	pxt_set_pte(test, 9, pte);
+	pxt_left(test, &t->a, 9, 0);
+}
+
+static void pxa_debug_page_locks(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct page *page;
+
+	pxt_share(test);
+	page = pxt_read(test, &t->b, 3);
+	pxa_debug_expect(true);
+
+	/* Who breaks a page may have others locked, and lock more after. */
+	lock_page(page);
+	KUNIT_EXPECT_EQ(test, pxt_break_alias(t, &t->a, 9), 0);
+	unlock_page(page);
+	lock_page(page);
+	unlock_page(page);
+	pxt_problems(test, 0);
+
+	/* What is called on its behalf may not. */
+	t->owner.waits = page;
+	KUNIT_EXPECT_EQ(test, pxt_break_alias(t, &t->b, 5), 0);
+	t->owner.waits = NULL;
+	put_page(page);
+	if (IS_ENABLED(CONFIG_LOCKDEP))
+		pxt_problems(test, 1);
+	else
+		kunit_info(test, "page locks: not checked without LOCKDEP\n");
+}
+
+static void pxa_debug_atomic(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+
+	pxt_share(test);
+	pxa_debug_expect(true);
+	lock_page(t->page);
+	pxa_debug_leave(pxa_debug_enter(t->page));
+	pxt_problems(test, 0);
+	local_irq_disable();
+	pxa_debug_leave(pxa_debug_enter(t->page));
+	local_irq_enable();
+	unlock_page(t->page);
+	pxt_problems(test, 1);
+}
+
+#endif /* CONFIG_DEBUG_PXA */
+
 static struct kunit_case pxa_cases[] = {
 	KUNIT_CASE(pxa_tag_values),
 	KUNIT_CASE(pxa_tag_tail),
@@ -1892,6 +2241,18 @@ static struct kunit_case pxa_cases[] = {
 	KUNIT_CASE(pxa_mm_never_writable),
 	KUNIT_CASE(pxa_mm_prot_numa),
 	KUNIT_CASE(pxa_dump),
+#ifdef CONFIG_DEBUG_PXA
+	KUNIT_CASE(pxa_debug_no_problem),
+	KUNIT_CASE(pxa_debug_hashes),
+	KUNIT_CASE(pxa_debug_hash_released),
+	KUNIT_CASE(pxa_debug_hash_reclaimed),
+	KUNIT_CASE(pxa_debug_not_immutable),
+	KUNIT_CASE(pxa_debug_aliases),
+	KUNIT_CASE(pxa_debug_ptes),
+	KUNIT_CASE(pxa_debug_stale),
+	KUNIT_CASE(pxa_debug_page_locks),
+	KUNIT_CASE(pxa_debug_atomic),
+#endif
 	{}
 };
 
