@@ -291,6 +291,16 @@ static void pxa_remap_slot(struct page *old, struct page *new,
 	pxa_rmap_walk_alias(new, mapping, index, &rwc);
 }
 
+static bool pxa_release_private(struct page *page,
+				struct address_space *mapping)
+{
+	bool entered = pxa_debug_enter(page);
+	bool ret = try_to_release_page(mapping, page, GFP_KERNEL);
+
+	pxa_debug_leave(entered);
+	return ret;
+}
+
 /*
  * Make sure that nobody can change @page, or refuse: it is then off the LRU,
  * not mapped, clean, and only the page cache, the caller's @refs references and
@@ -317,14 +327,8 @@ static int pxa_quiesce(struct page *page, struct address_space *mapping,
 	if (page_count(page) > *refs + 1 + page_has_private(page) +
 			       page_mapcount(page))
 		return pxa_refuse(PXA_REFUSED_PINNED);
-	if (page_has_private(page)) {
-		bool entered = pxa_debug_enter(page);
-		bool released = try_to_release_page(mapping, page, GFP_KERNEL);
-
-		pxa_debug_leave(entered);
-		if (!released)
-			return pxa_refuse(PXA_REFUSED_PRIVATE);
-	}
+	if (page_has_private(page) && !pxa_release_private(page, mapping))
+		return pxa_refuse(PXA_REFUSED_PRIVATE);
 
 	/* Else clearing PG_mlocked at the unmap would take a reference. */
 	if (isolate_lru_page(page))
@@ -692,12 +696,12 @@ int pxa_dissolve(struct page *page, int refs)
 	alias = hlist_entry(pxa->aliases.first, struct pxa_alias, node);
 	mapping = alias->mapping;
 	index = alias->index;
+	pxa_debug_page(page, mapping, index);
 
 	/*
 	 * fork and munmap change both counts at once, but not under the page
 	 * lock: only without ptes is the number of references exact.
 	 */
-	pxa_debug_page(page, mapping, index);
 	pxa_unmap_slot(page, mapping, index);
 	if (!page_mapped(page) && page_count(page) == refs + 1) {
 		hlist_del(&alias->node);
