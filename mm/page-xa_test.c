@@ -13,6 +13,7 @@
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/swap.h>
 #include <linux/swapops.h>
 #include <linux/vmstat.h>
 #include <linux/workqueue.h>
