@@ -1921,6 +1921,16 @@ static pte_t pxt_set_pte(struct kunit *test, pgoff_t index, pte_t pte)
 	return old;
 }
 
+static pte_t pxt_migration_pte(struct pxt *t)
+{
+	pte_t pte;
+
+	lock_page(t->page);
+	pte = swp_entry_to_pte(make_migration_entry(t->page, 0));
+	unlock_page(t->page);
+	return pte;
+}
+
 /* The pte of the protected page there, which has to have one. */
 static pte_t pxt_shared_pte(struct kunit *test, pgoff_t index)
 {
@@ -2120,7 +2130,7 @@ static void pxa_debug_ptes(struct kunit *test)
 	atomic_inc(&t->page->_mapcount);
 
 	/* It is not mapped then, but counted so. */
-	pxt_set_pte(test, 9, swp_entry_to_pte(make_migration_entry(t->page, 0)));
+	pxt_set_pte(test, 9, pxt_migration_pte(t));
 	pxt_check(test, 2);
 	pxt_set_pte(test, 9, pte);
 	pxt_check(test, 0);
@@ -2142,7 +2152,7 @@ static void pxa_debug_stale(struct kunit *test)
 	pxa_debug_expect(true);
 	pxt_set_pte(test, 9, stale);
 	pxt_left(test, &t->a, 9, 1);
-	pxt_set_pte(test, 9, swp_entry_to_pte(make_migration_entry(t->page, 0)));
+	pxt_set_pte(test, 9, pxt_migration_pte(t));
 	pxt_left(test, &t->a, 9, 1);
 	pxt_set_pte(test, 9, pte);
 	pxt_left(test, &t->a, 9, 0);
