@@ -27,6 +27,7 @@
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/memcontrol.h>
+#include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/mm_inline.h>
 #include <linux/page-xa.h>
@@ -1007,6 +1008,67 @@ void __pxa_evict(struct page *page)
 	while (nr--)
 		pxa_drop(page, pxa, hlist_entry(pxa->aliases.first,
 						struct pxa_alias, node));
+}
+
+/* Put @new in the place of @page into one slot; both are locked. */
+static void pxa_migrate_slot(struct page *new, struct page *page,
+			     const struct pxa_alias *alias)
+{
+	XA_STATE(xas, &alias->mapping->i_pages, alias->index);
+
+	xas_lock_irq(&xas);
+	VM_BUG_ON_PAGE(xas_load(&xas) != page, page);
+	get_page(new);
+	xas_store(&xas, new);
+	xas_unlock_irq(&xas);
+	put_page(page);
+}
+
+/**
+ * pxa_migrate_page - move a protected page to another place in memory
+ * @new: locked page that nobody else knows
+ * @page: locked protected page, isolated from the LRU, not mapped
+ * @mode: of the migration
+ *
+ * The slots get @new one after the other, each under the lock of its own file.
+ * Both pages have the content that does not change, so it makes no difference
+ * which of them is found meanwhile: no reference has to be kept from being
+ * taken.  Who has one on @page is asked for only since the aim is to free it.
+ *
+ * Return: MIGRATEPAGE_SUCCESS: @new is protected in place of @page, which is in
+ * no page cache any more; -EAGAIN: nothing has changed.
+ */
+int pxa_migrate_page(struct page *new, struct page *page,
+		     enum migrate_mode mode)
+{
+	struct pxa *pxa = page_pxa(page);
+	struct pxa_alias *alias;
+
+	VM_BUG_ON_PAGE(!PageLocked(new), new);
+
+	/* References besides the aliases' and that of the isolation? */
+	if (page_mapped(page) || page_count(page) != 1 + pxa->nr ||
+	    PageHWPoison(page) || mode == MIGRATE_SYNC_NO_COPY)
+		return -EAGAIN;
+
+	new->index = page->index;
+	new->mapping = page->mapping;
+	migrate_page_copy(new, page);
+	WRITE_ONCE(pxa->pfn, page_to_pfn(new));
+
+	hlist_for_each_entry(alias, &pxa->aliases, node) {
+		pxa_migrate_slot(new, page, alias);
+		cond_resched();
+	}
+
+	dec_lruvec_page_state(page, NR_FILE_PAGES);
+	inc_lruvec_page_state(new, NR_FILE_PAGES);
+	mod_node_page_state(page_pgdat(page), NR_PXA_SHARED, -1);
+	mod_node_page_state(page_pgdat(new), NR_PXA_SHARED, 1);
+	mod_node_page_state(page_pgdat(page), NR_PXA_SHARING, 1L - pxa->nr);
+	mod_node_page_state(page_pgdat(new), NR_PXA_SHARING, pxa->nr - 1L);
+	WRITE_ONCE(page->mapping, NULL);
+	return MIGRATEPAGE_SUCCESS;
 }
 
 /**

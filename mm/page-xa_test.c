@@ -9,6 +9,7 @@
 #include <linux/file.h>
 #include <linux/kernel-page-flags.h>
 #include <linux/kmsg_dump.h>
+#include <linux/migrate.h>
 #include <linux/pagevec.h>
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
@@ -318,6 +319,20 @@ static int pxt_drop_alias(struct pxt *t, struct pxt_file *f, pgoff_t index)
 	return ret;
 }
 
+static struct file *pxt_open(struct kunit *test, struct pxt_file *f)
+{
+	static const struct file_operations fops;
+	struct pxt *t = test->priv;
+	struct file *file;
+
+	ihold(f->inode);
+	file = alloc_file_pseudo(f->inode, t->mnt, "f", O_RDWR, &fops);
+	if (IS_ERR(file))
+		iput(f->inode);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	return file;
+}
+
 /* ---------------------------------------------------------------- tags -- */
 
 static void pxa_tag_values(struct kunit *test)
@@ -496,6 +511,21 @@ static void pxt_unchanged(struct kunit *test, const struct pxt_state *s,
 	KUNIT_EXPECT_EQ(test, now.shared, s->shared);
 	KUNIT_EXPECT_EQ(test, now.sharing, s->sharing);
 	KUNIT_EXPECT_EQ(test, now.merges, s->merges);
+}
+
+/* What says something of one place must not be said of others. */
+static void pxa_protect_marks(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct page *page = pxt_read(test, &t->a, 1);
+
+	SetPageReadahead(page);
+	SetPageMappedToDisk(page);
+	put_page(page);
+	pxt_share(test);
+	KUNIT_EXPECT_PTR_EQ(test, page, t->page);
+	KUNIT_EXPECT_FALSE(test, PageReadahead(page));
+	KUNIT_EXPECT_FALSE(test, PageMappedToDisk(page));
 }
 
 static void pxa_protect_dissolve(struct kunit *test)
@@ -1480,6 +1510,140 @@ static void pxa_evict_page(struct kunit *test)
 	KUNIT_EXPECT_PTR_NE(test, pxt_slot(&t->b, 5), t->page);
 }
 
+/* ------------------------------------------------------------ migration -- */
+
+static struct page *pxt_new_place(struct page *page, unsigned long private)
+{
+	return alloc_page(GFP_HIGHUSER_MOVABLE);
+}
+
+/*
+ * Migrate an isolated page; the case has given up its reference.  Returns how
+ * many pages were left where they are, after putting them back.
+ */
+static int pxt_migrate(struct list_head *pages)
+{
+	int ret = migrate_pages(pages, pxt_new_place, NULL, 0, MIGRATE_SYNC,
+				MR_SYSCALL);
+
+	if (ret)
+		putback_movable_pages(pages);
+	lru_add_drain_all();
+	return ret;
+}
+
+/* Migrate the page of the case, and take that which is in its place. */
+static int pxt_migrate_page(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct page *page = t->page;
+	LIST_HEAD(pages);
+	int ret;
+
+	KUNIT_ASSERT_EQ(test, isolate_lru_page(page), 0);
+	list_add(&page->lru, &pages);
+	inc_node_page_state(page, NR_ISOLATED_FILE);
+	t->page = NULL;
+	put_page(page);
+	ret = pxt_migrate(&pages);
+	page = pxt_slot(&t->a, 1);
+	KUNIT_ASSERT_TRUE(test, page && !xa_is_value(page));
+	get_page(page);
+	t->page = page;
+	return ret;
+}
+
+/* All three slots have the page, and it is still one that can be unshared. */
+static void pxt_migrated(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+
+	pxt_shares(test, &t->a, 1, true);
+	pxt_shares(test, &t->a, 9, true);
+	pxt_shares(test, &t->b, 5, true);
+	pxt_intact(test, 3);
+	pxt_gauges(test, 1, 2);
+	KUNIT_EXPECT_TRUE(test, PageLRU(t->page));
+	KUNIT_EXPECT_EQ(test, pxt_break_alias(t, &t->a, 9), 0);
+	pxt_ordinary(test, &t->a, 9);
+	pxt_intact(test, 2);
+}
+
+static void pxa_migrate(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct page *old;
+	unsigned long files;
+
+	pxt_share(test);
+	old = t->page;
+	SetPageActive(old);
+	files = pxa_node_state(NR_FILE_PAGES);
+	KUNIT_EXPECT_EQ(test, pxt_migrate_page(test), 0);
+	KUNIT_EXPECT_PTR_NE(test, t->page, old);
+	KUNIT_EXPECT_TRUE(test, PageActive(t->page));
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_FILE_PAGES), files);
+	pxt_migrated(test);
+}
+
+/* It would not become free. */
+static void pxa_migrate_pinned(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct page *old;
+
+	pxt_share(test);
+	old = t->page;
+	get_page(old);
+	KUNIT_EXPECT_EQ(test, pxt_migrate_page(test), 1);
+	put_page(old);
+	KUNIT_EXPECT_PTR_EQ(test, t->page, old);
+	pxt_migrated(test);
+}
+
+#ifdef CONFIG_COMPACTION
+/* Let compaction isolate one page. */
+static void pxt_isolate(struct page *page, gfp_t gfp, struct list_head *pages)
+{
+	struct compact_control cc = {
+		.order			= -1,
+		.zone			= page_zone(page),
+		.mode			= MIGRATE_SYNC,
+		.ignore_skip_hint	= true,
+		.no_set_skip_hint	= true,
+		.gfp_mask		= gfp,
+	};
+	unsigned long pfn = page_to_pfn(page);
+
+	INIT_LIST_HEAD(&cc.migratepages);
+	isolate_migratepages_range(&cc, pfn, pfn + 1);
+	list_splice(&cc.migratepages, pages);
+}
+
+/* It takes it for a page of a file, not for an anonymous one that is pinned. */
+static void pxa_compact(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	LIST_HEAD(pages);
+	struct page *old;
+
+	pxt_share(test);
+	old = t->page;
+	pxt_isolate(old, GFP_NOFS, &pages);
+	KUNIT_EXPECT_TRUE(test, list_empty(&pages));
+	pxt_isolate(old, GFP_KERNEL, &pages);
+	KUNIT_ASSERT_FALSE(test, list_empty(&pages));
+
+	t->page = NULL;
+	put_page(old);
+	KUNIT_EXPECT_EQ(test, pxt_migrate(&pages), 0);
+	t->page = pxt_slot(&t->a, 1);
+	get_page(t->page);
+	KUNIT_EXPECT_PTR_NE(test, t->page, old);
+	pxt_migrated(test);
+}
+#endif
+
 /* An area that is in the tree of a file, but in no mm. */
 static void pxt_map(struct vm_area_struct *vma, struct pxt_file *f,
 		    pgoff_t pgoff, unsigned long start, unsigned long npages)
@@ -1593,7 +1757,6 @@ static unsigned long pxt_addr(pgoff_t index)
 /* Map all of file a, shared and writable, in an mm that no task has. */
 static void pxt_mmap(struct kunit *test)
 {
-	static const struct file_operations fops;
 	static const struct vm_operations_struct ops = {
 		.fault		= filemap_fault,
 		.map_pages	= filemap_map_pages,
@@ -1607,12 +1770,7 @@ static void pxt_mmap(struct kunit *test)
 	t->mm = mm_alloc();
 	KUNIT_ASSERT_TRUE(test, t->mm);
 
-	ihold(t->a.inode);
-	file = alloc_file_pseudo(t->a.inode, t->mnt, "a", O_RDWR, &fops);
-	if (IS_ERR(file))
-		iput(t->a.inode);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-
+	file = pxt_open(test, &t->a);
 	vma = vm_area_alloc(t->mm);
 	if (!vma)
 		fput(file);
@@ -1818,7 +1976,38 @@ static void pxa_mm_never_writable(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, pte_dirty(pte));
 }
 
-/* It does not migrate, so NUMA balancing has no use for faults. */
+/* The ptes follow a page that migrates, or stay if it can't. */
+static void pxa_mm_migrate(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct page *old;
+	pte_t pte;
+
+	pxt_mmap(test);
+	pxt_share(test);
+	pxt_touch(test, 1);
+	pxt_touch(test, 9);
+	lru_add_drain_all();
+	old = t->page;
+	KUNIT_ASSERT_EQ(test, page_mapcount(old), 2);
+
+	get_page(old);
+	KUNIT_EXPECT_EQ(test, pxt_migrate_page(test), 1);
+	put_page(old);
+	KUNIT_EXPECT_PTR_EQ(test, t->page, old);
+	KUNIT_EXPECT_EQ(test, page_mapcount(old), 2);
+
+	KUNIT_EXPECT_EQ(test, pxt_migrate_page(test), 0);
+	KUNIT_EXPECT_PTR_NE(test, t->page, old);
+	KUNIT_EXPECT_EQ(test, page_mapcount(t->page), 2);
+	KUNIT_EXPECT_TRUE(test, pxt_pte(t, t->page, 1, &pte));
+	KUNIT_ASSERT_TRUE(test, pxt_pte(t, t->page, 9, &pte));
+	KUNIT_EXPECT_FALSE(test, pte_write(pte));
+	pxt_shares(test, &t->a, 9, true);
+	pxt_shares(test, &t->b, 5, true);
+}
+
+/* Pages of many nodes are at home in none: no faults to find that out. */
 static void pxa_mm_prot_numa(struct kunit *test)
 {
 	struct pxt *t = test->priv;
@@ -2209,6 +2398,7 @@ static struct kunit_case pxa_cases[] = {
 	KUNIT_CASE(pxa_tag_tail),
 	KUNIT_CASE(pxa_tag_protected),
 	KUNIT_CASE(pxa_allowed),
+	KUNIT_CASE(pxa_protect_marks),
 	KUNIT_CASE(pxa_protect_dissolve),
 	KUNIT_CASE(pxa_dissolve_refused),
 	KUNIT_CASE(pxa_aliases),
@@ -2244,12 +2434,18 @@ static struct kunit_case pxa_cases[] = {
 	KUNIT_CASE(pxa_invalidate2_broken),
 	KUNIT_CASE(pxa_reclaim_page),
 	KUNIT_CASE(pxa_evict_page),
+	KUNIT_CASE(pxa_migrate),
+	KUNIT_CASE(pxa_migrate_pinned),
+#ifdef CONFIG_COMPACTION
+	KUNIT_CASE(pxa_compact),
+#endif
 	KUNIT_CASE(pxa_rmap_walk),
 	KUNIT_CASE(pxa_mm_fault_around),
 	KUNIT_CASE(pxa_mm_pin),
 	KUNIT_CASE(pxa_mm_write),
 	KUNIT_CASE(pxa_mm_dirty_pte),
 	KUNIT_CASE(pxa_mm_never_writable),
+	KUNIT_CASE(pxa_mm_migrate),
 	KUNIT_CASE(pxa_mm_prot_numa),
 	KUNIT_CASE(pxa_dump),
 #ifdef CONFIG_DEBUG_PXA

@@ -3,6 +3,7 @@
 #define _LINUX_PAGE_XA_H
 
 #include <linux/fs.h>
+#include <linux/migrate_mode.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
 #include <linux/page-xa-debug.h>
@@ -160,6 +161,8 @@ int __pxa_invalidate2(struct address_space *mapping, pgoff_t index,
 		      struct page *page);
 bool pxa_reclaim(struct page *page, struct mem_cgroup *target_memcg);
 void __pxa_evict(struct page *page);
+int pxa_migrate_page(struct page *new, struct page *page,
+		     enum migrate_mode mode);
 void rmap_walk_pxa(struct page *page, struct rmap_walk_control *rwc);
 void pxa_unpin(struct vm_area_struct *vma, unsigned long addr,
 	       struct page *page);
@@ -218,6 +221,12 @@ static inline bool pxa_reclaim(struct page *page,
 
 static inline void __pxa_evict(struct page *page)
 {
+}
+
+static inline int pxa_migrate_page(struct page *new, struct page *page,
+				   enum migrate_mode mode)
+{
+	return -EAGAIN;
 }
 
 static inline void rmap_walk_pxa(struct page *page,
