@@ -1103,7 +1103,7 @@ bool __pxa_break_user(unsigned long addr, struct page *page)
 }
 
 /**
- * pxa_read_private_page - read_mapping_page() for those who may modify it
+ * pxa_read_private_page - read_mapping_page() of a page in this place only
  * @mapping: the file's mapping
  * @index: offset in @mapping, in pages
  * @file: for ->readpage()

@@ -1644,6 +1644,42 @@ static void pxa_compact(struct kunit *test)
 }
 #endif
 
+/* ---------------------------------------------------------------- dedupe -- */
+
+static loff_t pxt_dedupe(struct kunit *test, pgoff_t from, pgoff_t to)
+{
+	struct pxt *t = test->priv;
+	struct file *in = pxt_open(test, &t->a);
+	struct file *out = pxt_open(test, &t->b);
+	loff_t len = PAGE_SIZE;
+	int err;
+
+	lock_two_nondirectories(t->a.inode, t->b.inode);
+	err = generic_remap_file_range_prep(in, (loff_t)from << PAGE_SHIFT,
+					    out, (loff_t)to << PAGE_SHIFT,
+					    &len, REMAP_FILE_DEDUP);
+	unlock_two_nondirectories(t->a.inode, t->b.inode);
+	fput(in);
+	fput(out);
+	flush_delayed_fput();
+	return err ?: len;
+}
+
+/* Equal data that is shared is equal. */
+static void pxa_dedupe(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+
+	t->b.last[2] = 2;
+	pxt_share(test);
+	KUNIT_EXPECT_EQ(test, pxt_dedupe(test, 1, 5), (loff_t)PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, pxt_dedupe(test, 9, 3), (loff_t)PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, pxt_dedupe(test, 9, 2), (loff_t)-EBADE);
+	pxt_ordinary(test, &t->a, 1);
+	pxt_ordinary(test, &t->a, 9);
+	pxt_ordinary(test, &t->b, 5);
+}
+
 /* An area that is in the tree of a file, but in no mm. */
 static void pxt_map(struct vm_area_struct *vma, struct pxt_file *f,
 		    pgoff_t pgoff, unsigned long start, unsigned long npages)
@@ -2439,6 +2475,7 @@ static struct kunit_case pxa_cases[] = {
 #ifdef CONFIG_COMPACTION
 	KUNIT_CASE(pxa_compact),
 #endif
+	KUNIT_CASE(pxa_dedupe),
 	KUNIT_CASE(pxa_rmap_walk),
 	KUNIT_CASE(pxa_mm_fault_around),
 	KUNIT_CASE(pxa_mm_pin),
