@@ -1631,6 +1631,8 @@ static void pxa_compact(struct kunit *test)
 	old = t->page;
 	pxt_isolate(old, GFP_NOFS, &pages);
 	KUNIT_EXPECT_TRUE(test, list_empty(&pages));
+	putback_movable_pages(&pages);
+	lru_add_drain_all();
 	pxt_isolate(old, GFP_KERNEL, &pages);
 	KUNIT_ASSERT_FALSE(test, list_empty(&pages));
 
