@@ -180,6 +180,26 @@ static void splice_unmergeable_store(void) { by_splice(B_UNMERGEABLE, A_STORE); 
 static void splice_stays_write(void) { by_splice(B_STAYS, A_WRITE); }
 static void splice_stays_store(void) { by_splice(B_STAYS, A_STORE); }
 
+/* The page is in two pipes, and one of them lets it go first. */
+static void splice_tee(void)
+{
+	loff_t off = 3 * psz;
+	int fd[2], copy[2];
+	struct pair p;
+
+	start(&p);
+	REQ(pipe(fd) == 0);
+	REQ(pipe(copy) == 0);
+	REQ(OP(splice(p.b.fd, &off, fd[1], NULL, psz, 0)) == (ssize_t)psz);
+	REQ(OP(tee(fd[0], copy[1], psz, 0)) == (ssize_t)psz);
+	drain(fd[0]);
+	leave(&p, B_WRITE);
+	write_secret(&p, A_STORE);
+	drain(copy[0]);
+	verdict(got, "a pipe by tee()", B_WRITE);
+	rest(&p);
+}
+
 static void splice_unmerge_all(void)
 {
 	loff_t off = 3 * psz;
@@ -385,6 +405,7 @@ static const struct pxa_test tests[] = {
 	T(splice_unmergeable_store),
 	T(splice_stays_write),
 	T(splice_stays_store),
+	T(splice_tee),
 	T(splice_unmerge_all),
 	T(splice_of_a),
 	T(splice_reclaim),
