@@ -23,6 +23,7 @@
  */
 
 #include <linux/backing-dev.h>
+#include <linux/capability.h>
 #include <linux/dax.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
@@ -38,6 +39,7 @@
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/swap.h>
+#include <linux/user_namespace.h>
 #include <linux/vmstat.h>
 
 #include "internal.h"
@@ -149,6 +151,24 @@ unsigned long pxa_node_state(enum node_stat_item item)
 					   cpu)->vm_node_stat_diff[item];
 #endif
 	return max(sum, 0L);
+}
+
+bool __pxa_stat_hidden(const struct file *file)
+{
+	return !(file ? file_ns_capable(file, &init_user_ns, CAP_SYS_ADMIN) :
+		 capable(CAP_SYS_ADMIN));
+}
+
+/**
+ * pxa_hide_events - show only to the administrator how often pages were shared
+ * @events: all of &enum vm_event_item, as they are going to be read
+ * @file: the file of procfs that is read
+ */
+void pxa_hide_events(unsigned long *events, const struct file *file)
+{
+	if (__pxa_stat_hidden(file))
+		memset(&events[PXA_MERGE], 0, (PXA_REFUSED_NOMEM - PXA_MERGE + 1) *
+					      sizeof(*events));
 }
 
 /**
@@ -1132,7 +1152,9 @@ static int __init pxa_init(void)
 	BUILD_BUG_ON(__alignof__(struct pxa) <= PAGE_MAPPING_XA_MASK);
 	BUILD_BUG_ON(PAGE_MAPPING_FLAGS & PAGE_MAPPING_XA);
 
-	pxa_alias_cache = KMEM_CACHE(pxa_alias, SLAB_PANIC);
+	/* Reclaim of a protected page frees them, as it does nodes of i_pages. */
+	pxa_alias_cache = KMEM_CACHE(pxa_alias, SLAB_PANIC | SLAB_ACCOUNT |
+						SLAB_RECLAIM_ACCOUNT);
 	return 0;
 }
 core_initcall(pxa_init);

@@ -146,6 +146,23 @@ void pxa_break_range(struct address_space *mapping, pgoff_t start,
 		     pgoff_t end);
 unsigned long pxa_node_state(enum node_stat_item item);
 unsigned long pxa_event(enum vm_event_item item);
+bool __pxa_stat_hidden(const struct file *file);
+void pxa_hide_events(unsigned long *events, const struct file *file);
+
+/**
+ * pxa_stat_hidden - is this gauge nothing for who reads it?
+ * @item: any
+ * @file: file of procfs that is read, or NULL for current
+ *
+ * Return: true if it tells about protected pages, and the reader is not the
+ * administrator.
+ */
+static inline bool pxa_stat_hidden(enum node_stat_item item,
+				   const struct file *file)
+{
+	return (item == NR_PXA_SHARED || item == NR_PXA_SHARING) &&
+	       __pxa_stat_hidden(file);
+}
 
 bool __pxa_cache_match(struct page *page, struct address_space *mapping,
 		       pgoff_t index);
@@ -171,6 +188,17 @@ struct page *pxa_read_private_page(struct address_space *mapping,
 				   pgoff_t index, struct file *file);
 
 #else
+
+static inline bool pxa_stat_hidden(enum node_stat_item item,
+				   const struct file *file)
+{
+	return false;
+}
+
+static inline void pxa_hide_events(unsigned long *events,
+				   const struct file *file)
+{
+}
 
 static inline bool __pxa_cache_match(struct page *page,
 				     struct address_space *mapping,
