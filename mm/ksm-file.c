@@ -8,22 +8,25 @@
  * page need not be mapped at the moment, and a private copy of a process is left
  * to the anonymous part of KSM.
  *
- * A page is found by a keyed digest of its content: first among the protected
- * pages, whose content can't change any more, then among the candidates, pages
- * that were seen alone so far. A candidate is only remembered by its place; no
- * reference keeps the page or the inode, and all of it is verified under the
- * page lock before it is used. Whether two pages are equal is decided by
- * comparing them, when neither can change.
+ * A page is found by a keyed digest of its content and its merge domain: first
+ * among the protected pages, whose content can't change any more, then among the
+ * candidates, pages that were seen alone so far. A candidate is only remembered
+ * by its place; no reference keeps the page or the inode, and all of it is
+ * verified under the page lock before it is used. Whether two pages are equal is
+ * decided by comparing them, when neither can change, and so are their domains:
+ * the digest decides nothing.
  *
  * Everything that scans runs under ksm_thread_mutex.
  */
 
+#include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/freezer.h>
 #include <linux/hashtable.h>
 #include <linux/highmem.h>
 #include <linux/init.h>
 #include <linux/ksm.h>
+#include <linux/memcontrol.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/page-xa.h>
@@ -34,6 +37,7 @@
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/swap.h>
 #include <linux/sysctl.h>
 #include <linux/sysfs.h>
@@ -42,11 +46,40 @@
 #include "internal.h"
 #include "ksm-file.h"
 
+/* What belongs to a merge domain; the more, the narrower. */
+#define KSM_FILE_USERNS		0x1	/* user namespace of the filesystem */
+#define KSM_FILE_MEMCG		0x2	/* cgroup that the page is charged to */
+#define KSM_FILE_OWNER		0x4	/* owner and read permissions of the file */
+#define KSM_FILE_NARROWEST	0x7
+
+/**
+ * struct ksm_file_domain - only pages with equal domains are merged
+ * @userns: address of the user namespace; a shared page pins it, as each alias
+ *	has an inode, that its superblock, and that the namespace
+ * @memcg: serial number of the cgroup, 0 for the root: other than the id of a
+ *	cgroup it is not used again, while pages stay charged to one that is gone
+ * @uid: owner of the file
+ * @gid: group of the file
+ * @mode: who may read it
+ *
+ * What does not belong to the domain is 0. There is no padding.
+ */
+struct ksm_file_domain {
+	u64			userns;
+	u64			memcg;
+	u32			uid;
+	u32			gid;
+	u64			mode;
+};
+
 /**
  * struct ksm_file_node - a protected page that KSM owns
  * @pxa: page and aliases; first, since page->mapping points to it
- * @digest: of the content, which is what @hash finds it by
+ * @digest: of content and domain, which is what @hash finds it by
  * @hash: in the table of those that may take more aliases
+ * @domain: of all aliases when they were merged, and of the page
+ * @parts: what belongs to @domain, KSM_FILE_*
+ * @zero: the page has nothing but zeroes
  * @hashed: @hash is in use
  * @list: in the list of all of them
  * @rcu: lookups run under RCU
@@ -55,6 +88,9 @@ struct ksm_file_node {
 	struct pxa		pxa;
 	u64			digest;
 	struct rhlist_head	hash;
+	struct ksm_file_domain	domain;
+	u8			parts;
+	bool			zero;
 	bool			hashed;
 	struct list_head	list;
 	struct rcu_head		rcu;
@@ -63,7 +99,7 @@ struct ksm_file_node {
 /**
  * struct ksm_file_cand - a page whose content was seen only here
  * @hash: in the table of candidates
- * @digest: of the content when it was seen
+ * @digest: of content and domain when it was seen
  * @pfn: the page
  * @mapping: of the file; not pinned, only compared
  * @index: offset in @mapping, in pages
@@ -96,6 +132,14 @@ struct ksm_file_slot {
 
 static int ksm_file_enabled __read_mostly;
 
+/* What may be merged; both change under ksm_thread_mutex. */
+static u8 ksm_file_parts __read_mostly = KSM_FILE_NARROWEST;
+static bool ksm_file_only_zero __read_mostly;
+
+/* Bounds of what all this needs in memory, see ksm_file_init(). */
+static unsigned long ksm_file_max_sharing __read_mostly;
+static unsigned long ksm_file_max_unshared __read_mostly;
+
 /* Processes, and where the scan is; both change under the lock. */
 static DEFINE_SPINLOCK(ksm_file_slot_lock);
 static DEFINE_HASHTABLE(ksm_file_slots, 10);
@@ -117,9 +161,13 @@ static unsigned long ksm_file_nr_cands;
 static struct kmem_cache *ksm_file_cand_cache __ro_after_init;
 static struct kmem_cache *ksm_file_slot_cache __ro_after_init;
 
+/* How many shared pages are tried, and entries looked at under a spinlock. */
+#define KSM_FILE_TRIES	16
+
 /*
- * The digest only says where to look.  It is keyed, so that nobody can prepare
- * pages that all fall together and make ksmd compare without end.
+ * The digest only says where to look.  It is keyed, so that nobody can tell it
+ * in advance.  It is no cryptographic one: who has pages that fall together gains
+ * one vain comparison for each, and that these are not merged.
  */
 static u64 ksm_file_seed __ro_after_init;
 
@@ -146,6 +194,97 @@ struct ksm_file_item {
 	struct address_space	*mapping;
 	pgoff_t			index;
 };
+
+/* -------------------------------------------------------------- domains -- */
+
+#ifdef CONFIG_MEMCG
+
+static u64 ksm_file_memcg(struct page *page)
+{
+	struct mem_cgroup *memcg;
+	u64 nr = 0;
+
+	rcu_read_lock();
+	memcg = READ_ONCE(page->mem_cgroup);
+	if (memcg && !mem_cgroup_is_root(memcg))
+		nr = memcg->css.serial_nr;
+	rcu_read_unlock();
+	return nr;
+}
+
+#else
+
+static u64 ksm_file_memcg(struct page *page)
+{
+	return 0;
+}
+
+#endif /* CONFIG_MEMCG */
+
+/*
+ * The domain of a page with a reference, whose mapping can't go away.  Only
+ * while the page is locked it remains in its cgroup.
+ */
+static void ksm_file_domain_get(struct ksm_file_domain *domain,
+				struct page *page,
+				struct address_space *mapping)
+{
+	struct inode *inode = mapping->host;
+
+	BUILD_BUG_ON(sizeof(*domain) != 4 * sizeof(u64));
+	memset(domain, 0, sizeof(*domain));
+	if (ksm_file_parts & KSM_FILE_USERNS)
+		domain->userns = (unsigned long)inode->i_sb->s_user_ns;
+	if (ksm_file_parts & KSM_FILE_MEMCG)
+		domain->memcg = ksm_file_memcg(page);
+	if (ksm_file_parts & KSM_FILE_OWNER) {
+		domain->uid = __kuid_val(inode->i_uid);
+		domain->gid = __kgid_val(inode->i_gid);
+		domain->mode = inode->i_mode & 0444;
+	}
+}
+
+static bool ksm_file_domain_is(const struct ksm_file_domain *domain,
+			       struct page *page,
+			       struct address_space *mapping)
+{
+	struct ksm_file_domain now;
+
+	ksm_file_domain_get(&now, page, mapping);
+	return !memcmp(&now, domain, sizeof(now));
+}
+
+/* Take out of a domain what belongs to it no more. */
+static void ksm_file_domain_widen(struct ksm_file_domain *domain)
+{
+	if (!(ksm_file_parts & KSM_FILE_USERNS))
+		domain->userns = 0;
+	if (!(ksm_file_parts & KSM_FILE_MEMCG))
+		domain->memcg = 0;
+	if (!(ksm_file_parts & KSM_FILE_OWNER)) {
+		domain->uid = 0;
+		domain->gid = 0;
+		domain->mode = 0;
+	}
+}
+
+/*
+ * What is allocated from here on is charged to the cgroup of @page, so that
+ * nobody makes others pay for many places that share a page.
+ */
+static struct mem_cgroup *ksm_file_charge(struct page *page)
+{
+	struct mem_cgroup *memcg = get_mem_cgroup_from_page(page);
+
+	WARN_ON_ONCE(set_active_memcg(memcg));
+	return memcg;
+}
+
+static void ksm_file_charge_end(struct mem_cgroup *memcg)
+{
+	set_active_memcg(NULL);
+	mem_cgroup_put(memcg);
+}
 
 /* ---------------------------------------------------------------- nodes -- */
 
@@ -209,10 +348,19 @@ static struct page *ksm_file_node_get(struct ksm_file_node *node)
 	return NULL;
 }
 
+/* May the pages that share this one go on sharing it? */
+static bool ksm_file_node_allowed(const struct ksm_file_node *node)
+{
+	return !(ksm_file_parts & ~node->parts) &&
+	       (!ksm_file_only_zero || node->zero);
+}
+
 /* Find a protected page with this digest that can take another alias. */
 static struct page *ksm_file_find_node(u64 digest, struct page *like,
+				       const struct ksm_file_domain *domain,
 				       const struct ksm_file_params *params)
 {
+	unsigned int tries = KSM_FILE_TRIES;
 	struct rhlist_head *pos, *list;
 	struct ksm_file_node *node;
 	struct page *page = NULL;
@@ -221,10 +369,15 @@ static struct page *ksm_file_find_node(u64 digest, struct page *like,
 	list = rhltable_lookup(&ksm_file_node_table, &digest,
 			       ksm_file_node_params);
 	rhl_for_each_entry_rcu(node, pos, list, hash) {
+		if (!tries--)
+			break;
 		page = ksm_file_node_get(node);
 		if (!page)
 			continue;
-		if (node->pxa.nr < params->max_sharing) {
+		if (!ksm_file_node_allowed(node) ||
+		    memcmp(&node->domain, domain, sizeof(*domain))) {
+			/* Its digest is the same by chance. */
+		} else if (node->pxa.nr < params->max_sharing) {
 			if (params->across_nodes ||
 			    page_to_nid(page) == page_to_nid(like))
 				break;
@@ -295,9 +448,19 @@ static bool ksm_file_cand_is(const struct ksm_file_cand *cand,
 static void ksm_file_cand_add(u64 digest, const struct ksm_file_item *item)
 {
 	struct ksm_file_cand *cand;
+	struct mem_cgroup *memcg;
 
+	/* The oldest one is what will least be missed. */
+	while (ksm_file_nr_cands &&
+	       ksm_file_nr_cands >= READ_ONCE(ksm_file_max_unshared))
+		ksm_file_cand_free(list_first_entry(&ksm_file_cands,
+						    struct ksm_file_cand,
+						    list));
+
+	memcg = ksm_file_charge(item->page);
 	cand = kmem_cache_alloc(ksm_file_cand_cache,
 				GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
+	ksm_file_charge_end(memcg);
 	if (!cand) {
 		pxa_refuse(PXA_REFUSED_NOMEM);
 		return;
@@ -337,24 +500,43 @@ static struct page *ksm_file_cand_get(const struct ksm_file_cand *cand)
 
 /* -------------------------------------------------------------- merging -- */
 
-static u64 ksm_file_digest(struct page *page)
+static u64 ksm_file_digest(struct page *page,
+			   const struct ksm_file_domain *domain,
+			   const struct ksm_file_params *params)
 {
 	void *addr = kmap_atomic(page);
 	u64 digest = xxh64(addr, PAGE_SIZE, ksm_file_seed);
 
 	kunmap_atomic(addr);
-	return digest;
+	digest += xxh64(domain, sizeof(*domain), ksm_file_seed);
+	/* Pages of different nodes are nothing to each other then. */
+	return params->across_nodes ? digest : digest + page_to_nid(page);
+}
+
+static bool ksm_file_is_zero(struct page *page)
+{
+	void *addr = kmap_atomic(page);
+	bool zero = !memchr_inv(addr, 0, PAGE_SIZE);
+
+	kunmap_atomic(addr);
+	return zero;
 }
 
 static int ksm_file_merge_into(const struct ksm_file_item *item,
 			       struct page *page, struct pxa_alias **alias)
 {
+	struct ksm_file_node *node = container_of(page_pxa(page),
+						  struct ksm_file_node, pxa);
 	int err;
 
 	if (!trylock_page(item->page))
 		return pxa_refuse(PXA_REFUSED_BUSY);
-	err = pxa_merge(item->page, item->mapping, item->index, 1, page,
-			*alias);
+	/* Only now that it is locked the page stays in its cgroup. */
+	if (!ksm_file_domain_is(&node->domain, item->page, item->mapping))
+		err = pxa_refuse(PXA_REFUSED_CHANGED);
+	else
+		err = pxa_merge(item->page, item->mapping, item->index, 1, page,
+				*alias);
 	if (!err)
 		*alias = NULL;
 	unlock_page(item->page);
@@ -367,21 +549,32 @@ static int ksm_file_merge_into(const struct ksm_file_item *item,
  */
 static int ksm_file_merge_two(struct page *page,
 			      const struct ksm_file_cand *cand,
+			      const struct ksm_file_domain *domain,
 			      const struct ksm_file_item *item,
 			      struct pxa_alias **alias)
 {
 	struct ksm_file_node *node;
+	struct mem_cgroup *memcg;
 	struct pxa_alias *first;
 	int err;
 
+	/* It may have got into another one since it was seen. */
+	if (!ksm_file_domain_is(domain, page, cand->mapping))
+		return pxa_refuse(PXA_REFUSED_CHANGED);
+
 	/* Not from a cache of its own: kfree_rcu() frees it. */
-	node = kzalloc(sizeof(*node), GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN);
+	memcg = ksm_file_charge(page);
+	node = kzalloc(sizeof(*node), GFP_NOFS | __GFP_ACCOUNT |
+				      __GFP_NORETRY | __GFP_NOWARN);
 	first = pxa_alias_alloc(GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN);
+	ksm_file_charge_end(memcg);
 	if (!node || !first) {
 		err = pxa_refuse(PXA_REFUSED_NOMEM);
 		goto free;
 	}
 	node->digest = cand->digest;
+	node->domain = *domain;
+	node->parts = ksm_file_parts;
 	node->pxa.ops = &ksm_file_pxa_ops;
 
 	spin_lock(&ksm_file_node_lock);
@@ -396,8 +589,13 @@ static int ksm_file_merge_two(struct page *page,
 		spin_unlock(&ksm_file_node_lock);
 		goto free;
 	}
+	/* From here on it can't change, as it may have before. */
+	node->zero = ksm_file_is_zero(page);
 
-	err = ksm_file_merge_into(item, page, alias);
+	if (ksm_file_node_allowed(node))
+		err = ksm_file_merge_into(item, page, alias);
+	else
+		err = pxa_refuse(PXA_REFUSED_CHANGED);
 	/* The batch of pages on their way to the LRU has a reference. */
 	if (err)
 		lru_add_drain();
@@ -420,11 +618,20 @@ static void ksm_file_scan_shared(struct page *page,
 {
 	struct ksm_file_node *node;
 
-	/* Its hash entry was given up while it was full. */
 	if (!trylock_page(page))
 		return;
 	if (page_is_ksm_file(page)) {
 		node = container_of(page_pxa(page), struct ksm_file_node, pxa);
+		/* Its domain is wider now: it is looked for elsewhere. */
+		if (node->parts != ksm_file_parts &&
+		    ksm_file_node_allowed(node)) {
+			ksm_file_node_unhash(node);
+			ksm_file_domain_widen(&node->domain);
+			node->parts = ksm_file_parts;
+			node->digest = ksm_file_digest(page, &node->domain,
+						       params);
+		}
+		/* Its hash entry was given up while it was full. */
 		if (node->pxa.nr < params->max_sharing)
 			ksm_file_node_hash(node);
 	}
@@ -435,7 +642,9 @@ static void ksm_file_scan_page(const struct ksm_file_item *item,
 			       const struct ksm_file_params *params)
 {
 	struct page *page = item->page, *other;
+	struct ksm_file_domain domain;
 	struct ksm_file_cand *cand;
+	struct mem_cgroup *memcg;
 	struct pxa_alias *alias;
 	u64 digest;
 
@@ -452,12 +661,20 @@ static void ksm_file_scan_page(const struct ksm_file_item *item,
 		return;
 	}
 
-	digest = ksm_file_digest(page);
-	/* Pages of different nodes are nothing to each other then. */
-	if (!params->across_nodes)
-		digest += page_to_nid(page);
+	if (ksm_file_only_zero && !ksm_file_is_zero(page))
+		return;
+	if (global_node_page_state(NR_PXA_SHARING) >=
+	    READ_ONCE(ksm_file_max_sharing)) {
+		pxa_refuse(PXA_REFUSED_LIMIT);
+		return;
+	}
 
+	ksm_file_domain_get(&domain, page, item->mapping);
+	digest = ksm_file_digest(page, &domain, params);
+
+	memcg = ksm_file_charge(page);
 	alias = pxa_alias_alloc(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
+	ksm_file_charge_end(memcg);
 	if (!alias) {
 		pxa_refuse(PXA_REFUSED_NOMEM);
 		return;
@@ -466,7 +683,7 @@ static void ksm_file_scan_page(const struct ksm_file_item *item,
 	cand = rhashtable_lookup_fast(&ksm_file_cand_table, &digest,
 				      ksm_file_cand_params);
 
-	other = ksm_file_find_node(digest, page, params);
+	other = ksm_file_find_node(digest, page, &domain, params);
 	if (other) {
 		ksm_file_merge_into(item, other, &alias);
 		/* Taken or not, there is a shared page to merge with. */
@@ -482,7 +699,8 @@ static void ksm_file_scan_page(const struct ksm_file_item *item,
 		 * A failure may be due to the reference that this batch has if
 		 * that page is further on: let it find this page instead.
 		 */
-		if (other && !ksm_file_merge_two(other, cand, item, &alias))
+		if (other &&
+		    !ksm_file_merge_two(other, cand, &domain, item, &alias))
 			ksm_file_cand_free(cand);
 		else
 			ksm_file_cand_set(cand, item);
@@ -496,17 +714,41 @@ static void ksm_file_scan_page(const struct ksm_file_item *item,
 
 /* ----------------------------------------------------------- discovery -- */
 
+/*
+ * A program that was started has its file mapped, though the user may execute,
+ * but not read it.  Then it is not for the user to have it merged.
+ */
+static bool ksm_file_readable(struct file *file)
+{
+	const struct cred *old;
+	int err;
+
+	if (!(file->f_mode & FMODE_READ))
+		return false;
+	if (!(file->f_flags & __FMODE_EXEC))
+		return true;
+	old = override_creds(file->f_cred);
+	err = inode_permission(file_inode(file), MAY_READ);
+	revert_creds(old);
+	return !err;
+}
+
 /**
  * ksm_file_vma - may KSM look at the file pages of this area?
  * @vma: the area, under mmap_lock
  *
  * The filesystem has to be asked before a page is written through the area, or
- * else its page protection could allow to write to a shared page.
+ * else its page protection could allow to write to a shared page. And the file
+ * was opened by somebody who may read it.
+ *
+ * Return: true if it may.
  */
 bool ksm_file_vma(struct vm_area_struct *vma)
 {
 	return vma->vm_file && vma->vm_ops && vma->vm_ops->page_mkwrite &&
-	       mapping_pxa_allowed(vma->vm_file->f_mapping);
+	       (vma->vm_flags & VM_MAYREAD) &&
+	       mapping_pxa_allowed(vma->vm_file->f_mapping) &&
+	       ksm_file_readable(vma->vm_file);
 }
 
 /* Called under ksm_file_slot_lock. */
@@ -758,16 +1000,95 @@ static void ksm_file_unmerge_page(struct page *page)
 	}
 }
 
-/* Some node whose page is in a range of pfns; under ksm_file_node_lock. */
-static struct ksm_file_node *ksm_file_node_in(unsigned long start,
-					      unsigned long end)
+/**
+ * struct ksm_file_walk - which shared pages to unmerge
+ * @start: first pfn
+ * @end: last pfn plus 1
+ * @forbidden: only those that ksm_file_node_allowed() says no to
+ */
+struct ksm_file_walk {
+	unsigned long	start;
+	unsigned long	end;
+	bool		forbidden;
+};
+
+static bool ksm_file_walk_wants(const struct ksm_file_walk *walk,
+				const struct ksm_file_node *node)
+{
+	/* Without operations it is the mark of another walk. */
+	return node->pxa.ops && node->pxa.pfn >= walk->start &&
+	       node->pxa.pfn < walk->end &&
+	       !(walk->forbidden && ksm_file_node_allowed(node));
+}
+
+/*
+ * Step over a few nodes, up to and including one that is wanted and not busy,
+ * whose page is returned locked and with a reference.
+ */
+static struct page *ksm_file_walk_step(const struct ksm_file_walk *walk,
+				       struct ksm_file_node *mark, bool *busy)
 {
 	struct ksm_file_node *node;
+	struct page *page = NULL;
+	int i;
 
-	list_for_each_entry(node, &ksm_file_nodes, list)
-		if (node->pxa.pfn >= start && node->pxa.pfn < end)
-			return node;
-	return NULL;
+	lockdep_assert_held(&ksm_file_node_lock);
+	for (i = 0; i < KSM_FILE_TRIES && !page; i++) {
+		if (list_is_last(&mark->list, &ksm_file_nodes))
+			break;
+		node = list_next_entry(mark, list);
+		list_move(&mark->list, &node->list);
+		if (ksm_file_walk_wants(walk, node)) {
+			page = ksm_file_node_get(node);
+			/* Somebody who has the page locked may be slow. */
+			*busy |= !page;
+		}
+	}
+	return page;
+}
+
+/*
+ * Go over all nodes once.  A mark in the list tells where to go on, so that the
+ * lock is held for a few of them at a time, however many there are.  Returns
+ * true if some were busy.
+ */
+static bool ksm_file_unmerge_round(const struct ksm_file_walk *walk)
+{
+	struct ksm_file_node mark = { };
+	bool busy = false, end;
+
+	spin_lock(&ksm_file_node_lock);
+	list_add(&mark.list, &ksm_file_nodes);
+	spin_unlock(&ksm_file_node_lock);
+	do {
+		struct page *page;
+
+		spin_lock(&ksm_file_node_lock);
+		page = ksm_file_walk_step(walk, &mark, &busy);
+		end = list_is_last(&mark.list, &ksm_file_nodes);
+		spin_unlock(&ksm_file_node_lock);
+		if (page) {
+			ksm_file_unmerge_page(page);
+			unlock_page(page);
+			put_page(page);
+		}
+		cond_resched();
+	} while (!end && !signal_pending(current));
+
+	spin_lock(&ksm_file_node_lock);
+	list_del(&mark.list);
+	spin_unlock(&ksm_file_node_lock);
+	return busy || !end;
+}
+
+static int ksm_file_unmerge_walk(const struct ksm_file_walk *walk)
+{
+	while (ksm_file_unmerge_round(walk)) {
+		if (signal_pending(current))
+			return -ERESTARTSYS;
+		schedule_timeout_uninterruptible(1);
+	}
+	return 0;
 }
 
 /**
@@ -780,32 +1101,9 @@ static struct ksm_file_node *ksm_file_node_in(unsigned long start,
  */
 int ksm_file_unmerge_pfns(unsigned long start, unsigned long end)
 {
-	struct ksm_file_node *node;
-	struct page *page;
+	const struct ksm_file_walk walk = { .start = start, .end = end };
 
-	for (;;) {
-		page = NULL;
-		spin_lock(&ksm_file_node_lock);
-		node = ksm_file_node_in(start, end);
-		if (node) {
-			/* Somebody who has the page locked may be slow. */
-			list_move_tail(&node->list, &ksm_file_nodes);
-			page = ksm_file_node_get(node);
-		}
-		spin_unlock(&ksm_file_node_lock);
-		if (!node)
-			return 0;
-		if (page) {
-			ksm_file_unmerge_page(page);
-			unlock_page(page);
-			put_page(page);
-			cond_resched();
-		} else {
-			schedule_timeout_uninterruptible(1);
-		}
-		if (signal_pending(current))
-			return -ERESTARTSYS;
-	}
+	return ksm_file_unmerge_walk(&walk);
 }
 
 /**
@@ -816,8 +1114,29 @@ int ksm_file_unmerge_pfns(unsigned long start, unsigned long end)
  */
 int ksm_file_unmerge_all(void)
 {
+	lockdep_assert_held(&ksm_thread_mutex);
 	ksm_file_cand_free_all();
 	return ksm_file_unmerge_pfns(0, ULONG_MAX);
+}
+
+/*
+ * Change what may be merged, and end what may not be any more.  Which cgroup
+ * the page of an alias was charged to is not known, so all aliases of a page of
+ * a domain that was wider are broken; those that still may are merged again.
+ * If a signal comes first, the rest stays shared, but nothing is merged into it.
+ */
+static int ksm_file_set_rules(u8 parts, bool only_zero)
+{
+	const struct ksm_file_walk walk = {
+		.end = ULONG_MAX,
+		.forbidden = true,
+	};
+
+	lockdep_assert_held(&ksm_thread_mutex);
+	WRITE_ONCE(ksm_file_parts, parts);
+	WRITE_ONCE(ksm_file_only_zero, only_zero);
+	ksm_file_cand_free_all();
+	return ksm_file_unmerge_walk(&walk);
 }
 
 /* ------------------------------------------------------ sysctl and sysfs -- */
@@ -856,6 +1175,114 @@ static ssize_t file_store(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute file_attr = __ATTR_RW(file);
 
+static const char * const ksm_file_part_names[] = {
+	"userns", "memcg", "owner",
+};
+
+static ssize_t file_domain_show(struct kobject *kobj,
+				struct kobj_attribute *attr, char *buf)
+{
+	u8 parts = READ_ONCE(ksm_file_parts);
+	ssize_t len = 0;
+	int i;
+
+	if (!parts)
+		return sprintf(buf, "none\n");
+	for (i = 0; i < ARRAY_SIZE(ksm_file_part_names); i++)
+		if (parts & 1U << i)
+			len += sprintf(buf + len, "%s%s", len ? " " : "",
+				       ksm_file_part_names[i]);
+	return len + sprintf(buf + len, "\n");
+}
+
+/* Returns KSM_FILE_*, or a negative errno. The text is taken to pieces. */
+static int ksm_file_parse_parts(char *text)
+{
+	char *word;
+	int i, parts = 0;
+
+	text = strim(text);
+	if (!strcmp(text, "none"))
+		return 0;
+	while ((word = strsep(&text, " \t\n,"))) {
+		if (!*word)
+			continue;
+		i = match_string(ksm_file_part_names,
+				 ARRAY_SIZE(ksm_file_part_names), word);
+		if (i < 0)
+			return -EINVAL;
+		parts |= 1 << i;
+	}
+	return parts ?: -EINVAL;
+}
+
+static ssize_t file_domain_store(struct kobject *kobj,
+				 struct kobj_attribute *attr, const char *buf,
+				 size_t count)
+{
+	char *text = kstrndup(buf, count, GFP_KERNEL);
+	int err, parts;
+
+	if (!text)
+		return -ENOMEM;
+	parts = ksm_file_parse_parts(text);
+	kfree(text);
+	if (parts < 0)
+		return parts;
+	mutex_lock(&ksm_thread_mutex);
+	err = ksm_file_set_rules(parts, ksm_file_only_zero);
+	mutex_unlock(&ksm_thread_mutex);
+	return err ?: count;
+}
+
+static struct kobj_attribute file_domain_attr = __ATTR_RW(file_domain);
+
+static ssize_t file_content_show(struct kobject *kobj,
+				 struct kobj_attribute *attr, char *buf)
+{
+	return sprintf(buf, "%s\n",
+		       READ_ONCE(ksm_file_only_zero) ? "zero" : "any");
+}
+
+static ssize_t file_content_store(struct kobject *kobj,
+				  struct kobj_attribute *attr, const char *buf,
+				  size_t count)
+{
+	bool zero = sysfs_streq(buf, "zero");
+	int err;
+
+	if (!zero && !sysfs_streq(buf, "any"))
+		return -EINVAL;
+	mutex_lock(&ksm_thread_mutex);
+	err = ksm_file_set_rules(ksm_file_parts, zero);
+	mutex_unlock(&ksm_thread_mutex);
+	return err ?: count;
+}
+
+static struct kobj_attribute file_content_attr = __ATTR_RW(file_content);
+
+#define KSM_FILE_BOUND(name)						\
+static ssize_t file_##name##_show(struct kobject *kobj,		\
+				  struct kobj_attribute *attr, char *buf) \
+{									\
+	return sprintf(buf, "%lu\n", READ_ONCE(ksm_file_##name));	\
+}									\
+static ssize_t file_##name##_store(struct kobject *kobj,		\
+				   struct kobj_attribute *attr,		\
+				   const char *buf, size_t count)	\
+{									\
+	unsigned long value;						\
+									\
+	if (kstrtoul(buf, 10, &value))					\
+		return -EINVAL;						\
+	WRITE_ONCE(ksm_file_##name, value);				\
+	return count;							\
+}									\
+static struct kobj_attribute file_##name##_attr = __ATTR_RW(file_##name)
+
+KSM_FILE_BOUND(max_sharing);
+KSM_FILE_BOUND(max_unshared);
+
 static ssize_t file_full_scans_show(struct kobject *kobj,
 				    struct kobj_attribute *attr, char *buf)
 {
@@ -870,8 +1297,9 @@ static ssize_t file_pages_unshared_show(struct kobject *kobj,
 	return sprintf(buf, "%lu\n", READ_ONCE(ksm_file_nr_cands));
 }
 
+/* Who could watch them move would know what others have in memory. */
 static struct kobj_attribute file_pages_unshared_attr =
-	__ATTR_RO(file_pages_unshared);
+	__ATTR_RO_MODE(file_pages_unshared, 0400);
 
 #define KSM_FILE_COUNTER(name, expr)					\
 static ssize_t name##_show(struct kobject *kobj,			\
@@ -879,7 +1307,7 @@ static ssize_t name##_show(struct kobject *kobj,			\
 {									\
 	return sprintf(buf, "%lu\n", expr);				\
 }									\
-static struct kobj_attribute name##_attr = __ATTR_RO(name)
+static struct kobj_attribute name##_attr = __ATTR_RO_MODE(name, 0400)
 
 KSM_FILE_COUNTER(file_pages_shared, pxa_node_state(NR_PXA_SHARED));
 KSM_FILE_COUNTER(file_pages_sharing, pxa_node_state(NR_PXA_SHARING));
@@ -898,6 +1326,10 @@ KSM_FILE_COUNTER(file_refused_nomem, pxa_event(PXA_REFUSED_NOMEM));
 
 static struct attribute *ksm_file_attrs[] = {
 	&file_attr.attr,
+	&file_domain_attr.attr,
+	&file_content_attr.attr,
+	&file_max_sharing_attr.attr,
+	&file_max_unshared_attr.attr,
 	&file_full_scans_attr.attr,
 	&file_pages_shared_attr.attr,
 	&file_pages_sharing_attr.attr,
@@ -941,8 +1373,18 @@ static int __init ksm_file_init(void)
 {
 	int err;
 
-	ksm_file_cand_cache = KMEM_CACHE(ksm_file_cand, SLAB_PANIC);
-	ksm_file_slot_cache = KMEM_CACHE(ksm_file_slot, SLAB_PANIC);
+	ksm_file_cand_cache = KMEM_CACHE(ksm_file_cand,
+					 SLAB_PANIC | SLAB_ACCOUNT);
+	ksm_file_slot_cache = KMEM_CACHE(ksm_file_slot,
+					 SLAB_PANIC | SLAB_ACCOUNT);
+	/*
+	 * One candidate for each page of memory is what an honest load can
+	 * need, and some 2 % of it.  Aliases come on top of what slots of the
+	 * page cache take, but only as many as the pages that were merged; this
+	 * many are 4 %.
+	 */
+	ksm_file_max_unshared = totalram_pages();
+	ksm_file_max_sharing = 4 * totalram_pages();
 
 	err = rhltable_init(&ksm_file_node_table, &ksm_file_node_params);
 	if (!err)

@@ -3,6 +3,7 @@
 #ifndef _MM_KSM_FILE_H
 #define _MM_KSM_FILE_H
 
+#include <linux/mutex.h>
 #include <linux/types.h>
 
 struct mm_struct;
@@ -17,6 +18,9 @@ struct ksm_file_params {
 	unsigned int	max_sharing;
 	bool		across_nodes;
 };
+
+/* Who holds it keeps ksmd from scanning. */
+extern struct mutex ksm_thread_mutex;
 
 #ifdef CONFIG_KSM_FILE
 

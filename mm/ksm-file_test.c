@@ -8,11 +8,26 @@
 
 struct kft {
 	struct vfsmount		*mnt;
+	struct vfsmount		*other;	/* of @c: a user's own */
+	struct user_namespace	*userns;
 	struct pxt_file		a;
 	struct pxt_file		b;
+	struct pxt_file		c;
 	struct ksm_file_params	params;
 	unsigned long		seqnr;
+	unsigned long		max_sharing;
+	unsigned long		max_unshared;
 };
+
+static int kft_rules(u8 parts, bool only_zero)
+{
+	int err;
+
+	mutex_lock(&ksm_thread_mutex);
+	err = ksm_file_set_rules(parts, only_zero);
+	mutex_unlock(&ksm_thread_mutex);
+	return err;
+}
 
 static int kft_init(struct kunit *test)
 {
@@ -26,6 +41,8 @@ static int kft_init(struct kunit *test)
 	t->params.max_sharing = 256;
 	t->params.across_nodes = true;
 	t->seqnr = ksm_file_seqnr;
+	t->max_sharing = ksm_file_max_sharing;
+	t->max_unshared = ksm_file_max_unshared;
 	mnt = kern_mount(&pxt_fs_type);
 	if (IS_ERR(mnt))
 		return PTR_ERR(mnt);
@@ -45,6 +62,15 @@ static void kft_exit(struct kunit *test)
 	ksm_file_cand_free_all();
 	iput(t->a.inode);
 	iput(t->b.inode);
+	if (t->other) {
+		iput(t->c.inode);
+		if (t->userns)
+			t->other->mnt_sb->s_user_ns = t->userns;
+		kern_unmount(t->other);
+	}
+	ksm_file_max_sharing = t->max_sharing;
+	ksm_file_max_unshared = t->max_unshared;
+	KUNIT_EXPECT_EQ(test, kft_rules(KSM_FILE_NARROWEST, false), 0);
 	if (t->mnt)
 		kern_unmount(t->mnt);
 	ksm_file_seqnr = t->seqnr;
@@ -115,6 +141,16 @@ static struct ksm_file_node *kft_node(struct pxt_file *f, pgoff_t index)
 	return node;
 }
 
+static u64 kft_digest(struct kunit *test, struct pxt_file *f,
+		      struct page *page)
+{
+	struct kft *t = test->priv;
+	struct ksm_file_domain domain;
+
+	ksm_file_domain_get(&domain, page, f->mapping);
+	return ksm_file_digest(page, &domain, &t->params);
+}
+
 /* The only candidate. */
 static struct ksm_file_cand *kft_cand(void)
 {
@@ -157,7 +193,7 @@ static void ksm_file_two(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kft_node(&t->a, 1));
 	KUNIT_EXPECT_TRUE(test, kft_node(&t->a, 1)->hashed);
 	KUNIT_EXPECT_EQ(test, kft_node(&t->a, 1)->digest,
-			ksm_file_digest(pxt_slot(&t->a, 1)));
+			kft_digest(test, &t->a, pxt_slot(&t->a, 1)));
 	/* The slots, and nobody else. */
 	KUNIT_EXPECT_EQ(test, page_count(pxt_slot(&t->a, 1)), 2);
 }
@@ -398,7 +434,7 @@ static void ksm_file_collision(struct kunit *test)
 	item.page = pxt_read(test, &t->a, 1);
 	page = pxt_read(test, &t->b, 1);
 	/* As if the page of b had been seen as (a, 1). */
-	ksm_file_cand_add(ksm_file_digest(page), &item);
+	ksm_file_cand_add(kft_digest(test, &t->b, page), &item);
 	put_page(item.page);
 	put_page(page);
 	kft_counts(test, 0, 0, 1);
@@ -429,7 +465,7 @@ static void ksm_file_collision_shared(struct kunit *test)
 	t->b.last[1] = 2;
 	page = pxt_read(test, &t->b, 1);
 	ksm_file_node_unhash(node);
-	node->digest = ksm_file_digest(page);
+	node->digest = kft_digest(test, &t->b, page);
 	ksm_file_node_hash(node);
 	put_page(page);
 
@@ -491,7 +527,9 @@ static void ksm_file_unmerge(struct kunit *test)
 	KUNIT_EXPECT_GE(test, pxa_node_state(NR_PXA_SHARED), 9UL);
 	KUNIT_EXPECT_GE(test, pxa_node_state(NR_PXA_SHARING), 18UL);
 
+	mutex_lock(&ksm_thread_mutex);
 	KUNIT_EXPECT_EQ(test, ksm_file_unmerge_all(), 0);
+	mutex_unlock(&ksm_thread_mutex);
 	kft_counts(test, 0, 0, 0);
 	for (i = 0; i < PXT_PAGES; i++) {
 		pxt_ordinary(test, &t->a, i);
@@ -517,6 +555,7 @@ static void ksm_file_area(struct kunit *test)
 		.vm_end		= 0x100000 + 10 * PAGE_SIZE,
 		.vm_pgoff	= 2,
 		.vm_ops		= &no_ops,
+		.vm_flags	= VM_MAYREAD,
 	};
 	unsigned long address = ksm_file_address;
 	struct file *file;
@@ -526,11 +565,19 @@ static void ksm_file_area(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
 	KUNIT_EXPECT_FALSE(test, ksm_file_vma(&vma));
 	file->f_mapping = t->a.mapping;
+	file->f_mode = FMODE_READ;
 	vma.vm_file = file;
 	/* Who writes through the area would not be noticed. */
 	KUNIT_EXPECT_FALSE(test, ksm_file_vma(&vma));
 	vma.vm_ops = &ops;
 	KUNIT_EXPECT_TRUE(test, ksm_file_vma(&vma));
+	/* Nor may anybody have it merged who can't read it. */
+	vma.vm_flags = 0;
+	KUNIT_EXPECT_FALSE(test, ksm_file_vma(&vma));
+	vma.vm_flags = VM_MAYREAD;
+	file->f_mode = FMODE_WRITE;
+	KUNIT_EXPECT_FALSE(test, ksm_file_vma(&vma));
+	file->f_mode = FMODE_READ;
 
 	for (i = 0; i < PXT_PAGES; i++)
 		if (i != 5)
@@ -556,6 +603,402 @@ static void ksm_file_area(struct kunit *test)
 	kft_counts(test, 1, 5, 0);
 }
 
+/* A program that the user may execute, but perhaps not read. */
+static void ksm_file_exec_only(struct kunit *test)
+{
+	struct kft *t = test->priv;
+	struct cred *user = prepare_creds();
+	struct file *file;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, user);
+	file = kunit_kzalloc(test, sizeof(*file), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	file->f_inode = t->a.inode;
+	file->f_mode = FMODE_READ;
+	file->f_flags = O_RDONLY | __FMODE_EXEC;
+	file->f_cred = user;
+
+	/* root may read all */
+	t->a.inode->i_mode = S_IFREG | 0111;
+	KUNIT_EXPECT_TRUE(test, ksm_file_readable(file));
+	user->fsuid = KUIDT_INIT(1000);
+	user->fsgid = KGIDT_INIT(1000);
+	cap_clear(user->cap_effective);
+	KUNIT_EXPECT_FALSE(test, ksm_file_readable(file));
+	/* Who opened it for reading had the right to. */
+	file->f_flags = O_RDONLY;
+	KUNIT_EXPECT_TRUE(test, ksm_file_readable(file));
+	file->f_flags |= __FMODE_EXEC;
+	t->a.inode->i_mode = S_IFREG | 0555;
+	KUNIT_EXPECT_TRUE(test, ksm_file_readable(file));
+	t->a.inode->i_mode = S_IFREG | 0600;
+	put_cred(user);
+}
+
+/* File c is on a filesystem of another user namespace. */
+static void kft_other(struct kunit *test)
+{
+	struct kft *t = test->priv;
+	struct user_namespace *ns;
+	struct vfsmount *mnt;
+
+	ns = kunit_kzalloc(test, sizeof(*ns), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ns);
+	mnt = kern_mount(&pxt_fs_type);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(mnt));
+	t->other = mnt;
+	KUNIT_ASSERT_EQ(test, pxt_create(mnt, &t->c, 1), 0);
+	/* Nobody looks into it. */
+	t->userns = mnt->mnt_sb->s_user_ns;
+	mnt->mnt_sb->s_user_ns = ns;
+}
+
+static void ksm_file_userns(struct kunit *test)
+{
+	struct kft *t = test->priv;
+
+	kft_other(test);
+	kft_scan(test, &t->a, 1);
+	kft_scan(test, &t->c, 1);
+	kft_counts(test, 0, 0, 2);
+	pxt_ordinary(test, &t->a, 1);
+	pxt_ordinary(test, &t->c, 1);
+	/* Each finds its own kind, also when there are shared pages. */
+	kft_scan(test, &t->c, 2);
+	kft_scan(test, &t->b, 2);
+	kft_counts(test, 2, 2, 0);
+	kft_shares(test, &t->a, 1, &t->b, 2);
+	kft_shares(test, &t->c, 1, &t->c, 2);
+	kft_scan(test, &t->a, 3);
+	kft_scan(test, &t->c, 3);
+	kft_counts(test, 2, 4, 0);
+	kft_shares(test, &t->a, 1, &t->a, 3);
+	kft_shares(test, &t->c, 1, &t->c, 3);
+}
+
+static void ksm_file_widen(struct kunit *test)
+{
+	struct kft *t = test->priv;
+
+	kft_other(test);
+	kft_scan(test, &t->a, 1);
+	kft_scan(test, &t->a, 2);
+	kft_scan(test, &t->c, 1);
+	kft_counts(test, 1, 1, 1);
+
+	/* What was learnt is of no use any more, what is shared stays so. */
+	KUNIT_EXPECT_EQ(test, kft_rules(KSM_FILE_NARROWEST & ~KSM_FILE_USERNS,
+					false), 0);
+	kft_counts(test, 1, 1, 0);
+	kft_shares(test, &t->a, 1, &t->a, 2);
+	/* It is found by the others once the scan has come across it. */
+	kft_scan(test, &t->a, 1);
+	kft_scan(test, &t->c, 1);
+	kft_counts(test, 1, 2, 0);
+	kft_shares(test, &t->a, 1, &t->c, 1);
+	kft_scan(test, &t->b, 5);
+	kft_scan(test, &t->c, 6);
+	kft_counts(test, 1, 4, 0);
+
+	/* Back: all of them are broken, and find together as they may. */
+	KUNIT_EXPECT_EQ(test, kft_rules(KSM_FILE_NARROWEST, false), 0);
+	kft_counts(test, 0, 0, 0);
+	pxt_ordinary(test, &t->a, 1);
+	pxt_ordinary(test, &t->a, 2);
+	pxt_ordinary(test, &t->b, 5);
+	pxt_ordinary(test, &t->c, 1);
+	kft_scan(test, &t->a, 1);
+	kft_scan(test, &t->c, 1);
+	kft_scan(test, &t->a, 2);
+	kft_scan(test, &t->c, 6);
+	kft_counts(test, 2, 2, 0);
+	kft_shares(test, &t->a, 1, &t->a, 2);
+	kft_shares(test, &t->c, 1, &t->c, 6);
+
+	/* Nothing that is shared now is forbidden by the same rules. */
+	KUNIT_EXPECT_EQ(test, kft_rules(KSM_FILE_NARROWEST, false), 0);
+	kft_counts(test, 2, 2, 0);
+}
+
+/* A part that makes no difference breaks what was merged without it. */
+static void ksm_file_narrow_by_parts(struct kunit *test)
+{
+	struct kft *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, kft_rules(KSM_FILE_USERNS, false), 0);
+	kft_scan(test, &t->a, 1);
+	kft_scan(test, &t->b, 1);
+	kft_counts(test, 1, 1, 0);
+	/* Not comparable: one part more, one less. */
+	KUNIT_EXPECT_EQ(test, kft_rules(KSM_FILE_MEMCG, false), 0);
+	kft_counts(test, 0, 0, 0);
+	kft_scan(test, &t->a, 1);
+	kft_scan(test, &t->b, 1);
+	kft_counts(test, 1, 1, 0);
+	KUNIT_EXPECT_EQ(test, kft_rules(0, false), 0);
+	kft_counts(test, 1, 1, 0);
+}
+
+static void ksm_file_owner(struct kunit *test)
+{
+	struct kft *t = test->priv;
+
+	t->b.inode->i_uid = KUIDT_INIT(1000);
+	kft_scan(test, &t->a, 1);
+	kft_scan(test, &t->b, 1);
+	kft_counts(test, 0, 0, 2);
+	t->b.inode->i_uid = KUIDT_INIT(0);
+	t->b.inode->i_gid = KGIDT_INIT(1000);
+	kft_scan(test, &t->b, 1);
+	kft_counts(test, 0, 0, 3);
+	t->b.inode->i_gid = KGIDT_INIT(0);
+	t->b.inode->i_mode = S_IFREG | 0644;
+	kft_scan(test, &t->b, 1);
+	kft_counts(test, 0, 0, 4);
+	/* Who may write or execute it tells nothing. */
+	t->b.inode->i_mode = S_IFREG | 0511;
+	kft_scan(test, &t->b, 1);
+	kft_counts(test, 1, 1, 3);
+	kft_shares(test, &t->a, 1, &t->b, 1);
+}
+
+/* The candidate is in another domain than when it was seen. */
+static void ksm_file_stale_domain(struct kunit *test)
+{
+	struct kft *t = test->priv;
+	unsigned long changed = pxa_event(PXA_REFUSED_CHANGED);
+
+	kft_scan(test, &t->a, 1);
+	t->a.inode->i_uid = KUIDT_INIT(1000);
+	kft_scan(test, &t->b, 1);
+	KUNIT_EXPECT_EQ(test, pxa_event(PXA_REFUSED_CHANGED), changed + 1);
+	kft_counts(test, 0, 0, 1);
+	kft_is_cand(test, &t->b, 1);
+	pxt_ordinary(test, &t->a, 1);
+	pxt_ordinary(test, &t->b, 1);
+	kft_scan(test, &t->b, 2);
+	kft_counts(test, 1, 1, 0);
+	kft_shares(test, &t->b, 1, &t->b, 2);
+}
+
+/* It changes after the shared page was found; or the digest is by chance. */
+static void ksm_file_stale_item(struct kunit *test)
+{
+	struct kft *t = test->priv;
+	unsigned long changed = pxa_event(PXA_REFUSED_CHANGED);
+	struct ksm_file_item item = { .mapping = t->b.mapping, .index = 1 };
+	struct pxa_alias *alias = pxa_alias_alloc(GFP_KERNEL);
+	struct ksm_file_node *node;
+	struct page *page;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, alias);
+	kft_scan(test, &t->a, 1);
+	kft_scan(test, &t->a, 2);
+	node = kft_node(&t->a, 1);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, node);
+	page = kft_shared(&t->a, 1);
+	item.page = pxt_read(test, &t->b, 1);
+
+	t->b.inode->i_uid = KUIDT_INIT(1000);
+	lock_page(page);
+	KUNIT_EXPECT_EQ(test, ksm_file_merge_into(&item, page, &alias), -ESTALE);
+	unlock_page(page);
+	KUNIT_EXPECT_TRUE(test, alias);
+	KUNIT_EXPECT_EQ(test, pxa_event(PXA_REFUSED_CHANGED), changed + 1);
+	kft_counts(test, 1, 1, 0);
+	pxt_ordinary(test, &t->b, 1);
+	put_page(item.page);
+	pxa_alias_free(alias);
+
+	/* Looked up by the digest of the other domain. */
+	ksm_file_node_unhash(node);
+	node->digest = kft_digest(test, &t->b, page);
+	ksm_file_node_hash(node);
+	kft_scan(test, &t->b, 1);
+	kft_counts(test, 1, 1, 1);
+	pxt_ordinary(test, &t->b, 1);
+	KUNIT_EXPECT_TRUE(test, node->hashed);
+}
+
+static void kft_zero(struct kunit *test, struct pxt_file *f, pgoff_t index)
+{
+	struct page *page = pxt_read(test, f, index);
+
+	clear_highpage(page);
+	put_page(page);
+}
+
+static void ksm_file_zero(struct kunit *test)
+{
+	struct kft *t = test->priv;
+
+	kft_zero(test, &t->a, 1);
+	kft_zero(test, &t->b, 2);
+	kft_zero(test, &t->a, 3);
+	KUNIT_EXPECT_EQ(test, kft_rules(KSM_FILE_NARROWEST, true), 0);
+	/* Other pages are not even remembered. */
+	kft_scan(test, &t->a, 5);
+	kft_scan(test, &t->b, 5);
+	kft_counts(test, 0, 0, 0);
+	kft_scan(test, &t->a, 1);
+	kft_scan(test, &t->b, 2);
+	kft_counts(test, 1, 1, 0);
+	kft_shares(test, &t->a, 1, &t->b, 2);
+	KUNIT_EXPECT_TRUE(test, ksm_file_is_zero(pxt_slot(&t->a, 1)));
+
+	/* Any content; and back, which breaks that of other pages only. */
+	KUNIT_EXPECT_EQ(test, kft_rules(KSM_FILE_NARROWEST, false), 0);
+	kft_scan(test, &t->a, 3);
+	kft_scan(test, &t->a, 5);
+	kft_scan(test, &t->b, 5);
+	kft_counts(test, 2, 3, 0);
+	KUNIT_EXPECT_EQ(test, kft_rules(KSM_FILE_NARROWEST, true), 0);
+	kft_counts(test, 1, 2, 0);
+	kft_shares(test, &t->a, 1, &t->b, 2);
+	kft_shares(test, &t->a, 1, &t->a, 3);
+	pxt_ordinary(test, &t->a, 5);
+	pxt_ordinary(test, &t->b, 5);
+}
+
+/* Both pages had nothing but zeroes when they were seen, and are equal again. */
+static void ksm_file_zero_stale(struct kunit *test)
+{
+	struct kft *t = test->priv;
+	struct ksm_file_item a = { .mapping = t->a.mapping, .index = 1 };
+	struct ksm_file_item b = { .mapping = t->b.mapping, .index = 1 };
+	struct pxa_alias *alias = pxa_alias_alloc(GFP_KERNEL);
+	struct ksm_file_domain domain;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, alias);
+	KUNIT_EXPECT_EQ(test, kft_rules(KSM_FILE_NARROWEST, true), 0);
+	a.page = pxt_read(test, &t->a, 1);
+	b.page = pxt_read(test, &t->b, 1);
+	ksm_file_cand_add(kft_digest(test, &t->a, a.page), &a);
+	ksm_file_domain_get(&domain, b.page, b.mapping);
+	lock_page(a.page);
+	KUNIT_EXPECT_EQ(test, ksm_file_merge_two(a.page, kft_cand(), &domain,
+						 &b, &alias), -ESTALE);
+	unlock_page(a.page);
+	put_page(a.page);
+	put_page(b.page);
+	pxa_alias_free(alias);
+	kft_counts(test, 0, 0, 1);
+	pxt_ordinary(test, &t->a, 1);
+	pxt_ordinary(test, &t->b, 1);
+	KUNIT_EXPECT_TRUE(test, list_empty(&ksm_file_nodes));
+}
+
+static void ksm_file_bounds(struct kunit *test)
+{
+	struct kft *t = test->priv;
+	unsigned long limit = pxa_event(PXA_REFUSED_LIMIT);
+	pgoff_t i;
+
+	/* Only the latest candidates are kept. */
+	ksm_file_max_unshared = 3;
+	for (i = 0; i < 8; i++) {
+		t->a.last[i] = 10 + i;
+		kft_scan(test, &t->a, i);
+	}
+	kft_counts(test, 0, 0, 3);
+	t->b.last[0] = 10 + 4;
+	kft_scan(test, &t->b, 0);
+	kft_counts(test, 0, 0, 3);
+	t->b.last[1] = 10 + 7;
+	kft_scan(test, &t->b, 1);
+	kft_counts(test, 1, 1, 2);
+	kft_shares(test, &t->a, 7, &t->b, 1);
+
+	/* No place more may share a page, until one is given up. */
+	ksm_file_max_sharing = 2;
+	t->b.last[2] = 10 + 7;
+	t->b.last[3] = 10 + 7;
+	kft_scan(test, &t->b, 2);
+	kft_counts(test, 1, 2, 2);
+	kft_scan(test, &t->b, 3);
+	kft_counts(test, 1, 2, 2);
+	pxt_ordinary(test, &t->b, 3);
+	KUNIT_EXPECT_EQ(test, pxa_event(PXA_REFUSED_LIMIT), limit + 1);
+	kft_drop(&t->b, 2);
+	kft_scan(test, &t->b, 3);
+	kft_counts(test, 1, 2, 2);
+	kft_shares(test, &t->a, 7, &t->b, 3);
+}
+
+/* More nodes than a walk looks at under its lock; some of them are busy. */
+static void ksm_file_walk(struct kunit *test)
+{
+	struct kft *t = test->priv;
+	struct ksm_file_walk all = { .end = ULONG_MAX };
+	struct page *busy;
+	pgoff_t i;
+
+	for (i = 0; i < PXT_PAGES; i++) {
+		t->a.last[i] = 10 + i;
+		t->b.last[i] = 10 + i;
+		kft_scan(test, &t->a, i);
+		kft_scan(test, &t->b, i);
+	}
+	kft_counts(test, PXT_PAGES, PXT_PAGES, 0);
+	busy = kft_shared(&t->a, 3);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, busy);
+	lock_page(busy);
+	KUNIT_EXPECT_TRUE(test, ksm_file_unmerge_round(&all));
+	unlock_page(busy);
+	kft_counts(test, 1, 1, 0);
+	kft_shares(test, &t->a, 3, &t->b, 3);
+	KUNIT_EXPECT_FALSE(test, ksm_file_unmerge_round(&all));
+	kft_counts(test, 0, 0, 0);
+	KUNIT_EXPECT_TRUE(test, list_empty(&ksm_file_nodes));
+}
+
+static int kft_parse(const char *text)
+{
+	char *copy = kstrdup(text, GFP_KERNEL);
+	int parts = copy ? ksm_file_parse_parts(copy) : -ENOMEM;
+
+	kfree(copy);
+	return parts;
+}
+
+static void ksm_file_knobs(struct kunit *test)
+{
+	char *buf = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, buf);
+	KUNIT_EXPECT_EQ(test, kft_parse("none"), 0);
+	KUNIT_EXPECT_EQ(test, kft_parse(" none\n"), 0);
+	KUNIT_EXPECT_EQ(test, kft_parse("memcg\n"), KSM_FILE_MEMCG);
+	KUNIT_EXPECT_EQ(test, kft_parse("memcg, userns owner"),
+			KSM_FILE_NARROWEST);
+	KUNIT_EXPECT_EQ(test, kft_parse(""), -EINVAL);
+	KUNIT_EXPECT_EQ(test, kft_parse(" ,\n"), -EINVAL);
+	KUNIT_EXPECT_EQ(test, kft_parse("memcg none"), -EINVAL);
+	KUNIT_EXPECT_EQ(test, kft_parse("memcgs"), -EINVAL);
+	KUNIT_EXPECT_EQ(test, kft_parse("7"), -EINVAL);
+
+	/* The default is the narrowest. */
+	file_domain_show(NULL, NULL, buf);
+	KUNIT_EXPECT_STREQ(test, buf, "userns memcg owner\n");
+	KUNIT_EXPECT_EQ(test, (int)file_domain_store(NULL, NULL, "none", 4), 4);
+	file_domain_show(NULL, NULL, buf);
+	KUNIT_EXPECT_STREQ(test, buf, "none\n");
+	KUNIT_EXPECT_EQ(test, (int)file_domain_store(NULL, NULL, "x", 1),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, ksm_file_parts, (u8)0);
+
+	file_content_show(NULL, NULL, buf);
+	KUNIT_EXPECT_STREQ(test, buf, "any\n");
+	KUNIT_EXPECT_EQ(test, (int)file_content_store(NULL, NULL, "zero\n", 5),
+			5);
+	file_content_show(NULL, NULL, buf);
+	KUNIT_EXPECT_STREQ(test, buf, "zero\n");
+	KUNIT_EXPECT_EQ(test, (int)file_content_store(NULL, NULL, "1", 1),
+			-EINVAL);
+	KUNIT_EXPECT_TRUE(test, ksm_file_only_zero);
+	KUNIT_EXPECT_EQ(test, ksm_file_parts, (u8)0);
+}
+
 static struct kunit_case ksm_file_cases[] = {
 	KUNIT_CASE(ksm_file_two),
 	KUNIT_CASE(ksm_file_three),
@@ -572,6 +1015,18 @@ static struct kunit_case ksm_file_cases[] = {
 	KUNIT_CASE(ksm_file_limit),
 	KUNIT_CASE(ksm_file_unmerge),
 	KUNIT_CASE(ksm_file_area),
+	KUNIT_CASE(ksm_file_exec_only),
+	KUNIT_CASE(ksm_file_userns),
+	KUNIT_CASE(ksm_file_widen),
+	KUNIT_CASE(ksm_file_narrow_by_parts),
+	KUNIT_CASE(ksm_file_owner),
+	KUNIT_CASE(ksm_file_stale_domain),
+	KUNIT_CASE(ksm_file_stale_item),
+	KUNIT_CASE(ksm_file_zero),
+	KUNIT_CASE(ksm_file_zero_stale),
+	KUNIT_CASE(ksm_file_bounds),
+	KUNIT_CASE(ksm_file_walk),
+	KUNIT_CASE(ksm_file_knobs),
 	{}
 };
 
