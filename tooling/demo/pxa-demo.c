@@ -536,7 +536,9 @@ int main(int argc, char **argv)
 	if (saved_by_pagemap() || sharing())
 		die("pages are shared before sharing was turned on");
 
-	say("sharing on: vm.ksm_file=1, madvise(MADV_MERGEABLE), ksmd hot");
+	/* Whoever owns the files: what is asked is what they have in common. */
+	must_put(KSM "file_domain", "userns memcg");
+	say("sharing on: vm.ksm_file=1, file_domain=\"userns memcg\", madvise(MADV_MERGEABLE), ksmd hot");
 	must_put("/proc/sys/vm/ksm_file", "1");
 	must_put(KSM "sleep_millisecs", "0");
 	must_put(KSM "pages_to_scan", "10000");
