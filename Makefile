@@ -15,6 +15,10 @@ ONLY ?=
 SECONDS_EACH ?=
 V ?=
 JOBS ?= $(shell nproc)
+SECONDS ?= 60
+SEED ?= 1
+FS ?= ext4
+CHECKS ?= debug
 export BUILD LINUX A B V JOBS
 
 T := tooling
@@ -22,7 +26,7 @@ WORK = $$(readlink -f $(BUILD)/current)
 SERIES = $(T)/series.py --work "$(WORK)" $(if $(filter-out 0,$(V)),--verbose)
 
 .PHONY: help run test series bench check clean setup base tree uml uml-base \
-	edit fold list stages-build cocci mutants objects fs-load icount
+	edit fold list stages-build cocci mutants objects fs-load icount torture
 
 help: ## this list
 	@echo "page-xa: share identical file pages in the Linux page cache"
@@ -33,6 +37,7 @@ help: ## this list
 	@echo "                  (default: v5.9 from kernel.org, else Debian's linux-source-5.10)"
 	@echo "  A=dir B=dir     the two directory trees \`make run\` shares"
 	@echo "  STAGE=g/s       the stage for edit and fold"
+	@echo "  CHECKS=debug|kasan|kcsan|plain    the kernel that torture builds"
 	@echo "  BUILD=dir JOBS=n V=1"
 
 run: uml ## build and boot a patched kernel, share the pages of two trees, show the savings
@@ -93,6 +98,11 @@ fs-load: tree ## a mixed load on many filesystems, with the mapping checked (ONL
 	@FRAGMENTS="uml kunit test series fs" $(T)/uml "$(WORK)/tree" "$(WORK)/uml-fs"
 	@$(T)/fs-load/run --kernel "$(WORK)/uml-fs/linux" --out "$(BUILD)/fs-load" \
 		$(if $(SECONDS_EACH),--seconds $(SECONDS_EACH)) $(if $(ONLY),--only "$(ONLY)")
+
+torture: tree ## SECONDS=n SEED=s FS=ext4: all that may happen to shared pages, on 4 CPUs, under QEMU
+	@$(T)/setup bench
+	@$(T)/torture/run --work "$(WORK)" --out "$(BUILD)/torture" --fs "$(FS)" \
+		--seconds "$(SECONDS)" --seed "$(SEED)" --checks "$(CHECKS)"
 
 icount: tree ## instructions of page cache paths: base and each group, under QEMU
 	@$(T)/setup bench

@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Tests of tooling/torture/run: its arguments, its judgement of a run."""
+
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TOOLING = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+
+
+def load(path, name):
+    loader = importlib.machinery.SourceFileLoader(name, path)
+    module = importlib.util.module_from_spec(
+        importlib.util.spec_from_loader(name, loader))
+    loader.exec_module(module)
+    return module
+
+
+RUN = load(os.path.join(TOOLING, "torture", "run"), "torture_run")
+
+
+class Base(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.work = os.path.join(folder.name, "work")
+        self.out = os.path.join(folder.name, "out")
+        tests = os.path.join(self.work, "tree", RUN.SELFTESTS)
+        os.makedirs(tests)
+        with open(os.path.join(tests, "pxa_util.c"), "w"):
+            pass
+
+    def command(self, *more):
+        return ["--work", self.work, "--out", self.out] + list(more)
+
+
+class Arguments(Base):
+    def refused(self, *more):
+        err = io.StringIO()
+        with contextlib.redirect_stderr(err):
+            self.assertEqual(RUN.main(self.command(*more)), 2)
+        return err.getvalue()
+
+    def test_seconds(self):
+        for text in ("", "0", "-1", "ten", "1.5"):
+            self.assertIn("SECONDS must be a number from 1",
+                          self.refused("--seconds=" + text))
+
+    def test_seed(self):
+        self.assertIn("SEED must be", self.refused("--seed", "x"))
+        self.assertEqual(RUN.arguments(self.command("--seed", "0x10")).seed, 16)
+
+    def test_fs(self):
+        text = self.refused("--fs", "tmpfs")
+        self.assertIn("FS=tmpfs does not allow sharing", text)
+        self.assertIn("ext4", text)
+
+    def test_checks(self):
+        self.assertIn("CHECKS=none is not one of plain debug",
+                      self.refused("--checks", "none"))
+
+    def test_without(self):
+        self.assertIn("there is no operation eat", self.refused("--without", "write,eat"))
+        RUN.arguments(self.command("--without", "write,store-mem"))
+
+    def test_no_tree(self):
+        self.work += "/other"
+        self.assertIn("run `make tree`", self.refused())
+
+    def test_kernel(self):
+        self.assertIn("/no is not a file", self.refused("--kernel", "/no"))
+
+
+class Guest(Base):
+    def test_command(self):
+        args = RUN.arguments(self.command("--seed", "7", "--no-sharing", "--without",
+                                          "punch"))
+        text = " ".join(RUN.guest_command(args, "K", "P", ["D1", "D2"], "L"))
+        self.assertIn("--smp 4", text)
+        self.assertIn("seed=7 procs=8 sharing=0 faults=1 without=punch", text)
+        self.assertIn("--disk D1 --disk D2", text)
+
+    def test_options_are_known(self):
+        with open(os.path.join(TOOLING, "torture", "torture.c")) as handle:
+            table = handle.read().partition("} options[] = {")[2].partition("};")[0]
+        known = re.findall(r'\{ "(\w+)",', table)
+        args = RUN.arguments(self.command("--without", "punch"))
+        command = RUN.guest_command(args, "K", "P", [], "L")
+        for word in command[command.index("--args") + 1].split():
+            self.assertIn(word.partition("=")[0], known)
+
+    def test_fragments_exist(self):
+        for fragments, _ in RUN.CHECKS.values():
+            for name in fragments.split():
+                self.assertTrue(os.path.exists(os.path.join(
+                    TOOLING, "configs", name + ".config")), name)
+
+    def test_races_of_ours(self):
+        def allowed(line):
+            return any(re.search(item, line) for item in RUN.ALLOW)
+        self.assertTrue(allowed("[  1.0] BUG: KCSAN: data-race in foo / bar"))
+        self.assertFalse(allowed("[  1.0] BUG: KCSAN: data-race in foo / pxa_merge"))
+        self.assertFalse(allowed("[  1.0] BUG: KCSAN: data-race in ksm_file_scan / foo"))
+        self.assertFalse(allowed("[  1.0] BUG: KASAN: use-after-free in foo"))
+
+
+class Judgement(Base):
+    LOG = ("torture: fs ext4 seed 1\r\nnoise\r\ntorture:   10 s: 5 operations\r\n"
+           "%storture: 9 operations, 8 merges\r\n")
+
+    def run_with(self, status, extra="", fsck=0):
+        def call(command, **_):
+            with open(command[command.index("--log") + 1], "w") as handle:
+                handle.write(self.LOG % extra)
+            return status
+
+        def run(command, what):
+            if fsck and command[0] == "e2fsck":
+                raise RUN.Failure("e2fsck failed (status 4):")
+        saved = {name: getattr(RUN, name) for name in ("build_program", "run", "need")}
+        saved_call = subprocess.call
+        RUN.build_program = lambda work, out: "program"
+        RUN.run, RUN.need = run, lambda *_: None
+        subprocess.call = call
+        out = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(out):
+                code = RUN.main(self.command("--kernel", __file__))
+        finally:
+            subprocess.call = saved_call
+            for name, value in saved.items():
+                setattr(RUN, name, value)
+        return code, out.getvalue()
+
+    def test_passed(self):
+        code, text = self.run_with(0)
+        self.assertEqual(code, 0)
+        self.assertIn("torture: 9 operations, 8 merges\ntorture: passed", text)
+        self.assertNotIn("10 s:", text)
+        self.assertFalse([name for name in os.listdir(self.out) if ".img" in name])
+
+    def test_failed(self):
+        code, text = self.run_with(1, "torture: FAILED: read of file 1\r\n")
+        self.assertEqual(code, 1)
+        self.assertIn("torture: FAILED: read of file 1\n", text)
+        self.assertIn("SECONDS=60 SEED=1 FS=ext4 CHECKS=debug", text)
+        self.assertIn("ext4-debug.img", os.listdir(self.out))
+
+    def test_kernel_report(self):
+        self.assertEqual(self.run_with(126)[0], 1)
+
+    def test_fsck(self):
+        code, text = self.run_with(0, fsck=4)
+        self.assertEqual(code, 1)
+        self.assertIn("e2fsck failed", text)
+
+
+if __name__ == "__main__":
+    unittest.main()
