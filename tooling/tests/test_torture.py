@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 TOOLING = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -113,12 +114,33 @@ class Guest(Base):
         self.assertFalse(allowed("[  1.0] BUG: KASAN: use-after-free in foo"))
 
 
+class Ending(unittest.TestCase):
+    def test_the_guest_ends_too(self):
+        with tempfile.TemporaryDirectory() as folder:
+            ended = os.path.join(folder, "ended")
+            guest = "trap 'touch %s; exit' TERM; echo up; while :; do sleep 0.1; done"
+            code = ("import importlib.machinery as m, importlib.util as u, sys\n"
+                    "sys.dont_write_bytecode = True\n"
+                    "l = m.SourceFileLoader('run', %r)\n"
+                    "r = u.module_from_spec(u.spec_from_loader('run', l))\n"
+                    "l.exec_module(r)\nr.boot(['sh', '-c', %r])\n"
+                    % (os.path.join(TOOLING, "torture", "run"), guest % ended))
+            process = subprocess.Popen([sys.executable, "-c", code],
+                                       stdout=subprocess.PIPE)
+            self.assertEqual(process.stdout.readline(), b"up\n")
+            time.sleep(2)       # until it waits for its guest
+            process.terminate()
+            self.assertEqual(process.wait(), 143)
+            process.stdout.close()
+            self.assertTrue(os.path.exists(ended))
+
+
 class Judgement(Base):
     LOG = ("torture: fs ext4 seed 1\r\nnoise\r\ntorture:   10 s: 5 operations\r\n"
            "%storture: 9 operations, 8 merges\r\n")
 
     def run_with(self, status, extra="", fsck=0):
-        def call(command, **_):
+        def call(command):
             with open(command[command.index("--log") + 1], "w") as handle:
                 handle.write(self.LOG % extra)
             return status
@@ -126,17 +148,16 @@ class Judgement(Base):
         def run(command, what):
             if fsck and command[0] == "e2fsck":
                 raise RUN.Failure("e2fsck failed (status 4):")
-        saved = {name: getattr(RUN, name) for name in ("build_program", "run", "need")}
-        saved_call = subprocess.call
+        saved = {name: getattr(RUN, name)
+                 for name in ("build_program", "run", "need", "boot")}
         RUN.build_program = lambda work, out: "program"
         RUN.run, RUN.need = run, lambda *_: None
-        subprocess.call = call
+        RUN.boot = call
         out = io.StringIO()
         try:
             with contextlib.redirect_stdout(out):
                 code = RUN.main(self.command("--kernel", __file__))
         finally:
-            subprocess.call = saved_call
             for name, value in saved.items():
                 setattr(RUN, name, value)
         return code, out.getvalue()
