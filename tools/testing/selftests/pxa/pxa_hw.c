@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Merged pages in memory that fails, moves to another node or goes offline.
+ *
+ * Needs CONFIG_MEMORY_FAILURE, two nodes with memory (numa=fake=2 will do) and
+ * memory that can go offline; says of each what it does not find.  Memory that
+ * failed on purpose is lost until the next boot.
+ */
+#include <linux/mempolicy.h>
+
+#include "pxa_util.h"
+
+#ifndef MADV_HWPOISON
+#define MADV_HWPOISON 100
+#endif
+#ifndef MADV_SOFT_OFFLINE
+#define MADV_SOFT_OFFLINE 101
+#endif
+
+static volatile sig_atomic_t buses;
+
+static void on_bus(int sig)
+{
+	(void)sig;
+	buses++;
+}
+
+/* Who only reads clean data is not told: it is on the disk. */
+static void no_sigbus(void)
+{
+	struct sigaction sa = { .sa_handler = on_bus };
+
+	REQ(sigaction(SIGBUS, &sa, NULL) == 0);
+}
+
+static void hw_advise(void *addr, int advice, const char *what, int also)
+{
+	if (OP(madvise(addr, psz, advice)) == 0 || errno == also)
+		return;
+	if (errno == EINVAL || errno == EPERM)
+		pxa_skip("%s: %s", what, strerror(errno));
+	FAIL("%s: %s", what, strerror(errno));
+}
+
+/* An error in a page of two files: both are read again, nobody is killed. */
+static void memory_failure(void)
+{
+	struct pair p;
+
+	pair_setup(&p, PROT_READ, MAP_SHARED);
+	no_sigbus();
+	hw_advise(p.a.map + psz, MADV_HWPOISON, "MADV_HWPOISON", 0);
+	REQ(!buses);
+	REQ(op_load(p.a.map + psz) == p.a.shadow[psz]);
+	REQ(op_load(p.b.map + 3 * psz) == p.b.shadow[3 * psz]);
+	REQ(!buses);
+	must_not_ksm(p.a.map + psz);
+	must_not_ksm(p.b.map + 3 * psz);
+	check_counters(pxa_expect ? PAIR_SHARED - 1 : 0,
+		       pxa_expect ? PAIR_SHARED - 1 : 0);
+	pair_check(&p);
+	/* what was read again is an ordinary page, and merges */
+	merge_start();
+	wait_counters(PAIR_SHARED, PAIR_SHARED);
+	merge_stop();
+	pair_check(&p);
+}
+
+/* The same for a page that is locked in memory and mapped by a child, too. */
+static void memory_failure_mlock(void)
+{
+	struct pair p;
+	int status;
+	pid_t pid;
+
+	pair_setup(&p, PROT_READ, MAP_SHARED);
+	REQ(OP(mlock(p.b.map, p.b.map_len)) == 0);
+	no_sigbus();
+	pid = fork();
+	REQ(pid >= 0);
+	if (!pid) {
+		hw_advise(p.b.map + 4 * psz, MADV_HWPOISON, "MADV_HWPOISON",
+			  0);
+		_exit(buses || p.b.map[4 * psz] != p.b.shadow[4 * psz]);
+	}
+	op_begin("child");
+	REQ(waitpid(pid, &status, 0) == pid);
+	op_end();
+	if (WIFEXITED(status) && WEXITSTATUS(status) == KSFT_SKIP)
+		pxa_skip("no MADV_HWPOISON");
+	REQ(status == 0);
+	REQ(op_load(p.a.map + 2 * psz) == p.a.shadow[2 * psz]);
+	REQ(!buses);
+	pair_check(&p);
+}
+
+/* Pages that failed while a pipe has one keep their content there. */
+static void memory_failure_pipe(void)
+{
+	loff_t at = psz;
+	unsigned char *got = malloc(psz);
+	struct pair p;
+	int fds[2];
+
+	pair_setup(&p, PROT_READ, MAP_SHARED);
+	REQ(got && pipe(fds) == 0);
+	REQ(OP(splice(p.a.fd, &at, fds[1], NULL, psz, 0)) == (ssize_t)psz);
+	no_sigbus();
+	hw_advise(p.b.map + 3 * psz, MADV_HWPOISON, "MADV_HWPOISON", EBUSY);
+	REQ(!buses);
+	/* the error was an invention, so the memory still has what it had */
+	REQ(OP(read(fds[0], got, psz)) == (ssize_t)psz);
+	REQ(!memcmp(got, p.a.shadow + psz, psz));
+	pair_check(&p);
+	close(fds[0]);
+	close(fds[1]);
+	free(got);
+}
+
+/* Memory that is about to fail: pages move, and stay shared. */
+static void soft_offline(void)
+{
+	struct pair p;
+	uint64_t pfn;
+
+	pair_setup(&p, PROT_READ, MAP_SHARED);
+	pfn = page_pfn(p.a.map + psz);
+	hw_advise(p.a.map + psz, MADV_SOFT_OFFLINE, "MADV_SOFT_OFFLINE", 0);
+	REQ(op_load(p.a.map + psz) == p.a.shadow[psz]);
+	REQ(op_load(p.b.map + 3 * psz) == p.b.shadow[3 * psz]);
+	REQ(page_pfn(p.a.map + psz) != pfn);
+	REQ(page_pfn(p.b.map + 3 * psz) != pfn);
+	pair_still_shared(&p, -1);
+	check_counters(PAIR_SHARED, PAIR_SHARED);
+	pair_check(&p);
+}
+
+/* ----------------------------------------------------------------- nodes -- */
+
+static long node_of(void *addr)
+{
+	int status = -ENOENT;
+
+	/* a page of several processes is moved for the administrator only */
+	REQ(syscall(__NR_move_pages, 0, 1UL, &addr, NULL, &status, 0) == 0);
+	return status;
+}
+
+static int other_node(void *addr)
+{
+	char path[64];
+	long node = node_of(addr);
+
+	REQ(node >= 0);
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d",
+		 node ? 0 : 1);
+	if (access(path, F_OK))
+		pxa_skip("one node only");
+	return node ? 0 : 1;
+}
+
+static void move_to(void *addr, int node)
+{
+	int status = -ENOENT;
+
+	REQ(OP(syscall(__NR_move_pages, 0, 1UL, &addr, &node, &status,
+		       MPOL_MF_MOVE_ALL)) == 0);
+	if (status != node)
+		FAIL("the page is not on node %d: %d", node, status);
+}
+
+static void move_pages_node(void)
+{
+	struct pair p;
+	uint64_t pfn;
+	int i, node;
+
+	pair_setup(&p, PROT_READ, MAP_SHARED);
+	for (i = 0; i < 10; i++) {
+		pfn = page_pfn(p.a.map + psz);
+		node = other_node(p.a.map + psz);
+		move_to(p.a.map + psz, node);
+		REQ(op_load(p.b.map + 3 * psz) == p.b.shadow[3 * psz]);
+		REQ(page_pfn(p.b.map + 3 * psz) != pfn);
+		REQ(node_of(p.b.map + 3 * psz) == node);
+		pair_still_shared(&p, -1);
+		check_counters(PAIR_SHARED, PAIR_SHARED);
+	}
+	pf_store(&p.b, mmap(NULL, p.b.size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			    p.b.fd, 0), 3 * psz, 3, 50);
+	pair_check(&p);
+}
+
+static void mbind_node(void)
+{
+	unsigned long mask;
+	struct pair p;
+	int node;
+
+	pair_setup(&p, PROT_READ, MAP_SHARED);
+	node = other_node(p.a.map + 5 * psz);
+	mask = 1UL << node;
+	if (OP(syscall(__NR_mbind, p.a.map, p.a.map_len, MPOL_BIND, &mask,
+		       8 * sizeof(mask), MPOL_MF_MOVE_ALL)) && errno == ENOSYS)
+		pxa_skip("no mbind");
+	pf_check(&p.a);
+	pf_check(&p.b);
+	pair_still_shared(&p, -1);
+	pair_check(&p);
+}
+
+/* --------------------------------------------------------------- offline -- */
+
+#define MEMORY "/sys/devices/system/memory/"
+#define OFFLINE_SECONDS	60
+
+/* The block of memory that has the page goes; false if it can't. */
+static bool offline(uint64_t pfn, char *block, size_t len)
+{
+	char text[64];
+	int err;
+
+	if (read_str(MEMORY "block_size_bytes", text, sizeof(text)))
+		pxa_skip("no memory hotplug");
+	snprintf(block, len, MEMORY "memory%llu/state", (unsigned long long)
+		 (pfn * psz / strtoull(text, NULL, 16)));
+	op_begin("offline");
+	alarm(OFFLINE_SECONDS);
+	err = write_str(block, "offline");
+	op_end();
+	return !err;
+}
+
+/* Shared pages are where all pages of files are: in memory that may go. */
+static void memory_offline(void)
+{
+	char block[128];
+	struct pair p;
+	uint64_t pfn;
+	int i;
+
+	pair_setup(&p, PROT_READ, MAP_SHARED);
+	for (i = 0; i < 3; i++) {
+		pfn = page_pfn(p.a.map + psz);
+		if (offline(pfn, block, sizeof(block)))
+			break;
+	}
+	if (i == 3)
+		pxa_skip("the memory that has the page does not go offline");
+	REQ(page_pfn(p.a.map + psz) != pfn);
+	REQ(page_pfn(p.b.map + 3 * psz) != pfn);
+	pair_still_shared(&p, -1);
+	check_counters(PAIR_SHARED, PAIR_SHARED);
+	REQ(write_str(block, "online_movable") == 0 ||
+	    write_str(block, "online") == 0);
+	pair_check(&p);
+}
+
+#define T(name) { #name, name, 0 }
+static const struct pxa_test tests[] = {
+	T(memory_failure),
+	T(memory_failure_mlock),
+	T(memory_failure_pipe),
+	T(soft_offline),
+	T(move_pages_node),
+	T(mbind_node),
+	{ "memory_offline", memory_offline, 4 * OFFLINE_SECONDS },
+};
+
+int main(int argc, char **argv)
+{
+	return pxa_run(argc, argv, tests, ARRAY_SIZE(tests));
+}
