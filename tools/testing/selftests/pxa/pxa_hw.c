@@ -141,8 +141,11 @@ static long node_of(void *addr)
 {
 	int status = -ENOENT;
 
-	/* a page of several processes is moved for the administrator only */
-	REQ(syscall(__NR_move_pages, 0, 1UL, &addr, NULL, &status, 0) == 0);
+	if (syscall(__NR_move_pages, 0, 1UL, &addr, NULL, &status, 0)) {
+		if (errno == ENOSYS)
+			pxa_skip("no move_pages");
+		FAIL("move_pages: %s", strerror(errno));
+	}
 	return status;
 }
 
@@ -163,6 +166,7 @@ static void move_to(void *addr, int node)
 {
 	int status = -ENOENT;
 
+	/* a page of several processes is moved for the administrator only */
 	REQ(OP(syscall(__NR_move_pages, 0, 1UL, &addr, &node, &status,
 		       MPOL_MF_MOVE_ALL)) == 0);
 	if (status != node)

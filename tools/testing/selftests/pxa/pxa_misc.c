@@ -369,7 +369,8 @@ static void exec_merged(void)
 	close(in);
 	pf_commit(&a);
 	pf_commit(&b);
-	REQ(fchmod(a.fd, 0755) == 0);
+	/* who may read one must be able to read the other */
+	REQ(fchmod(a.fd, 0755) == 0 && fchmod(b.fd, 0644) == 0);
 	/* not writable, or it cannot be run */
 	close(a.fd);
 	a.fd = open(a.path, O_RDONLY);
