@@ -330,22 +330,36 @@ static bool page_is_ksm_file(struct page *page)
 }
 
 /*
- * Get the page of a node that RCU or ksm_file_node_lock keeps in memory.
- * Returns it locked and with a reference, or NULL if it is busy or gone.
+ * Get a page, locked and with a reference, if it has this mapping.  It may have
+ * become anything else meanwhile, and whoever has just allocated it sets its
+ * flags, PG_locked among them, as if nobody else could do so: it is not locked
+ * unless it is known, with the reference, to be in the page cache.
  */
-static struct page *ksm_file_node_get(struct ksm_file_node *node)
+static struct page *ksm_file_page_get(unsigned long pfn, void *mapping)
 {
-	struct page *page = pfn_to_online_page(READ_ONCE(node->pxa.pfn));
+	struct page *page = pfn_to_online_page(pfn);
 
 	if (!page || !get_page_unless_zero(page))
 		return NULL;
-	if (trylock_page(page)) {
-		if (PageXA(page) && page_pxa(page) == &node->pxa)
+	if (!PageCompound(page) && READ_ONCE(page->mapping) == mapping &&
+	    trylock_page(page)) {
+		if (page->mapping == mapping)
 			return page;
 		unlock_page(page);
 	}
 	put_page(page);
 	return NULL;
+}
+
+/*
+ * Get the page of a node that RCU or ksm_file_node_lock keeps in memory.
+ * Returns it locked and with a reference, or NULL if it is busy or gone.
+ */
+static struct page *ksm_file_node_get(struct ksm_file_node *node)
+{
+	return ksm_file_page_get(READ_ONCE(node->pxa.pfn),
+				 (void *)((unsigned long)&node->pxa |
+					  PAGE_MAPPING_XA));
 }
 
 /* May the pages that share this one go on sharing it? */
@@ -484,18 +498,14 @@ static void ksm_file_cand_add(u64 digest, const struct ksm_file_item *item)
  */
 static struct page *ksm_file_cand_get(const struct ksm_file_cand *cand)
 {
-	struct page *page = pfn_to_online_page(cand->pfn);
+	struct page *page = ksm_file_page_get(cand->pfn, cand->mapping);
 
-	if (!page || !get_page_unless_zero(page))
-		return NULL;
-	if (!PageCompound(page) && trylock_page(page)) {
-		if (page->mapping == cand->mapping &&
-		    page->index == cand->index)
-			return page;
+	if (page && page->index != cand->index) {
 		unlock_page(page);
+		put_page(page);
+		page = NULL;
 	}
-	put_page(page);
-	return NULL;
+	return page;
 }
 
 /* -------------------------------------------------------------- merging -- */
