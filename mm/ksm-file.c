@@ -809,6 +809,19 @@ static void ksm_file_advance(struct ksm_file_slot *slot)
 	ksm_file_address = 0;
 }
 
+/* Is the scan at work on @mm?  Only under the lock its slot is sure to exist. */
+static bool ksm_file_mm_busy(struct mm_struct *mm)
+{
+	struct ksm_file_slot *slot;
+	bool busy;
+
+	spin_lock(&ksm_file_slot_lock);
+	slot = ksm_file_slot_find(mm);
+	busy = slot && slot->busy;
+	spin_unlock(&ksm_file_slot_lock);
+	return busy;
+}
+
 /**
  * ksm_file_exit - a process has no advised areas any more, or goes away
  * @mm: the process; the caller has a reference by mmgrab() or is its last user
@@ -825,7 +838,8 @@ void ksm_file_exit(struct mm_struct *mm)
 	spin_lock(&ksm_file_slot_lock);
 	while ((slot = ksm_file_slot_find(mm)) && slot->busy) {
 		spin_unlock(&ksm_file_slot_lock);
-		wait_event(ksm_file_idle, !READ_ONCE(slot->busy));
+		/* ksmd may be the first to free the slot. */
+		wait_event(ksm_file_idle, !ksm_file_mm_busy(mm));
 		spin_lock(&ksm_file_slot_lock);
 	}
 	if (slot) {
@@ -939,7 +953,7 @@ static int ksm_file_scan_some(unsigned int npages,
 		if (ksm_file_cursor)
 			done = 0;
 	}
-	WRITE_ONCE(slot->busy, false);
+	slot->busy = false;
 	/* Then the slot may be gone: ksm_file_exit() waits for it. */
 	spin_unlock(&ksm_file_slot_lock);
 	wake_up_all(&ksm_file_idle);
