@@ -212,7 +212,28 @@ static u64 ksm_file_memcg(struct page *page)
 	return nr;
 }
 
+/*
+ * get_mem_cgroup_from_page() is for pages that stay in their group: one that is
+ * not locked may move on, and leave a group behind that goes away.
+ */
+static struct mem_cgroup *ksm_file_get_memcg(struct page *page)
+{
+	struct mem_cgroup *memcg;
+
+	rcu_read_lock();
+	memcg = READ_ONCE(page->mem_cgroup);
+	if (memcg && !css_tryget(&memcg->css))
+		memcg = NULL;
+	rcu_read_unlock();
+	return memcg;
+}
+
 #else
+
+static struct mem_cgroup *ksm_file_get_memcg(struct page *page)
+{
+	return NULL;
+}
 
 static u64 ksm_file_memcg(struct page *page)
 {
@@ -274,7 +295,7 @@ static void ksm_file_domain_widen(struct ksm_file_domain *domain)
  */
 static struct mem_cgroup *ksm_file_charge(struct page *page)
 {
-	struct mem_cgroup *memcg = get_mem_cgroup_from_page(page);
+	struct mem_cgroup *memcg = ksm_file_get_memcg(page);
 
 	WARN_ON_ONCE(set_active_memcg(memcg));
 	return memcg;
