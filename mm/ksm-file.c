@@ -164,6 +164,9 @@ static struct kmem_cache *ksm_file_slot_cache __ro_after_init;
 /* How many shared pages are tried, and entries looked at under a spinlock. */
 #define KSM_FILE_TRIES	16
 
+/* How many areas that are not scanned are passed by for the cost of a page. */
+#define KSM_FILE_AREAS	64
+
 /*
  * The digest only says where to look.  It is keyed, so that nobody can tell it
  * in advance.  It is no cryptographic one: who has pages that fall together gains
@@ -487,10 +490,12 @@ static void ksm_file_cand_add(u64 digest, const struct ksm_file_item *item)
 
 	/* The oldest one is what will least be missed. */
 	while (ksm_file_nr_cands &&
-	       ksm_file_nr_cands >= READ_ONCE(ksm_file_max_unshared))
+	       ksm_file_nr_cands >= READ_ONCE(ksm_file_max_unshared)) {
 		ksm_file_cand_free(list_first_entry(&ksm_file_cands,
 						    struct ksm_file_cand,
 						    list));
+		cond_resched();
+	}
 
 	memcg = ksm_file_charge(item->page);
 	cand = kmem_cache_alloc(ksm_file_cand_cache,
@@ -920,26 +925,28 @@ static unsigned int ksm_file_scan_vma(struct vm_area_struct *vma,
 }
 
 /*
- * Examine some pages of @mm.  Its mmap_lock is held all the time: it pins the
- * files, and madvise() waits for it.  Returns how many pages there were, or a
- * negative number at the end of its areas.
+ * Examine some pages of @mm, or pass by some of its other areas, of which there
+ * may be very many.  Its mmap_lock is held all the time: it pins the files, and
+ * madvise() waits for it.  Returns the cost, as a number of pages, or a negative
+ * number at the end of its areas.
  */
 static int ksm_file_scan_mm(struct mm_struct *mm, unsigned int npages,
 			    const struct ksm_file_params *params)
 {
-	struct vm_area_struct *vma;
-	int done = -1;
+	struct vm_area_struct *vma = NULL;
+	int areas = KSM_FILE_AREAS, done = -1;
 
 	mmap_read_lock(mm);
-	if (atomic_read(&mm->mm_users)) {	/* else it is exiting */
+	if (atomic_read(&mm->mm_users))	/* else it is exiting */
 		vma = find_vma(mm, ksm_file_address);
-		while (vma && (!(vma->vm_flags & VM_MERGEABLE) ||
-			       !ksm_file_vma(vma)))
-			vma = vma->vm_next;
-		if (vma) {
-			if (ksm_file_address < vma->vm_start)
-				ksm_file_address = vma->vm_start;
+	for (; vma && done < 0; vma = vma->vm_next) {
+		ksm_file_address = max(ksm_file_address, vma->vm_start);
+		if ((vma->vm_flags & VM_MERGEABLE) && ksm_file_vma(vma)) {
 			done = ksm_file_scan_vma(vma, npages, params);
+		} else {
+			ksm_file_address = vma->vm_end;
+			if (!--areas)
+				done = 1;
 		}
 	}
 	mmap_read_unlock(mm);
@@ -948,7 +955,7 @@ static int ksm_file_scan_mm(struct mm_struct *mm, unsigned int npages,
 
 /*
  * Examine some pages of the process at the cursor, and move on when it is done.
- * Returns how many pages there were, or a negative number at the end of a pass.
+ * Returns the cost, or a negative number at the end of a pass.
  */
 static int ksm_file_scan_some(unsigned int npages,
 			      const struct ksm_file_params *params)
@@ -971,8 +978,9 @@ static int ksm_file_scan_some(unsigned int npages,
 	spin_lock(&ksm_file_slot_lock);
 	if (done < 0) {
 		ksm_file_advance(slot);
+		/* A process without pages takes its time too. */
 		if (ksm_file_cursor)
-			done = 0;
+			done = 1;
 	}
 	slot->busy = false;
 	/* Then the slot may be gone: ksm_file_exit() waits for it. */

@@ -603,6 +603,59 @@ static void ksm_file_area(struct kunit *test)
 	kft_counts(test, 1, 5, 0);
 }
 
+/* Areas that are not advised have their price, as have pages. */
+static void ksm_file_many_areas(struct kunit *test)
+{
+	static const struct vm_operations_struct ops = {
+		.page_mkwrite	= filemap_page_mkwrite,
+	};
+	struct kft *t = test->priv;
+	unsigned long address = ksm_file_address;
+	unsigned int i, nr = 2 * KSM_FILE_AREAS;
+	struct vm_area_struct *vma;
+	struct mm_struct *mm;
+	struct file *file;
+	int done[4];
+
+	file = kunit_kzalloc(test, sizeof(*file), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	vma = kunit_kzalloc(test, (nr + 1) * sizeof(*vma), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, vma);
+	file->f_mapping = t->a.mapping;
+	file->f_mode = FMODE_READ;
+	put_page(pxt_read(test, &t->a, 0));
+	mm = mm_alloc();
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, mm);
+
+	/* Side by side; only the last one is of a file, and advised. */
+	for (i = 0; i <= nr; i++) {
+		vma[i].vm_start = 0x100000 + i * PAGE_SIZE;
+		vma[i].vm_end = vma[i].vm_start + PAGE_SIZE;
+		vma[i].vm_flags = VM_MAYREAD | VM_MERGEABLE;
+		vma[i].vm_mm = mm;
+		vma[i].vm_next = i < nr ? &vma[i + 1] : NULL;
+		vma[i].vm_prev = i ? &vma[i - 1] : NULL;
+		rb_link_node(&vma[i].vm_rb, i ? &vma[i - 1].vm_rb : NULL,
+			     i ? &vma[i - 1].vm_rb.rb_right :
+				 &mm->mm_rb.rb_node);
+	}
+	vma[nr].vm_file = file;
+	vma[nr].vm_ops = &ops;
+
+	ksm_file_address = 0;
+	for (i = 0; i < ARRAY_SIZE(done); i++)
+		done[i] = ksm_file_scan_mm(mm, 10, &t->params);
+	ksm_file_address = address;
+	mm->mm_rb = RB_ROOT;
+	mmput(mm);
+	KUNIT_EXPECT_EQ(test, done[0], 1);
+	KUNIT_EXPECT_EQ(test, done[1], 1);
+	kft_counts(test, 0, 0, 1);
+	kft_is_cand(test, &t->a, 0);
+	KUNIT_EXPECT_EQ(test, done[2], 1);
+	KUNIT_EXPECT_EQ(test, done[3], -1);
+}
+
 /* A program that the user may execute, but perhaps not read. */
 static void ksm_file_exec_only(struct kunit *test)
 {
@@ -1015,6 +1068,7 @@ static struct kunit_case ksm_file_cases[] = {
 	KUNIT_CASE(ksm_file_limit),
 	KUNIT_CASE(ksm_file_unmerge),
 	KUNIT_CASE(ksm_file_area),
+	KUNIT_CASE(ksm_file_many_areas),
 	KUNIT_CASE(ksm_file_exec_only),
 	KUNIT_CASE(ksm_file_userns),
 	KUNIT_CASE(ksm_file_widen),
