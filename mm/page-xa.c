@@ -23,7 +23,7 @@
  */
 
 #include <linux/backing-dev.h>
-#include <linux/capability.h>
+#include <linux/cred.h>
 #include <linux/dax.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
@@ -36,6 +36,7 @@
 #include <linux/pagevec.h>
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
+#include <linux/security.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/swap.h>
@@ -155,8 +156,9 @@ unsigned long pxa_node_state(enum node_stat_item item)
 
 bool __pxa_stat_hidden(const struct file *file)
 {
-	return !(file ? file_ns_capable(file, &init_user_ns, CAP_SYS_ADMIN) :
-		 capable(CAP_SYS_ADMIN));
+	/* Who reads the file may, and does not ask for what is hidden. */
+	return security_capable(file ? file->f_cred : current_cred(),
+				&init_user_ns, CAP_SYS_ADMIN, CAP_OPT_NOAUDIT);
 }
 
 /**
@@ -777,10 +779,16 @@ int pxa_copy_break(struct pxa *pxa, struct page *page,
 		pxa_drop(page, pxa, alias);
 		return -ENOMEM;
 	}
+	copy_highpage(new, page);
+	if (PageHWPoison(page)) {
+		/* Since the test above: who knows what was copied. */
+		put_page(new);
+		pxa_drop(page, pxa, alias);
+		return -EHWPOISON;
+	}
 	__SetPageLocked(new);
 	new->mapping = mapping;
 	new->index = index;
-	copy_highpage(new, page);
 	flush_dcache_page(new);
 	SetPageUptodate(new);
 
@@ -1138,8 +1146,10 @@ struct page *pxa_read_private_page(struct address_space *mapping,
 
 	for (;;) {
 		page = read_mapping_page(mapping, index, file);
-		if (IS_ERR(page) || !PageXA(page))
+		if (IS_ERR(page) ||
+		    READ_ONCE(compound_head(page)->mapping) == mapping)
 			return page;
+		/* Or it was, and has just left this place by migration. */
 		pxa_break_put(page, mapping, index);
 	}
 }
