@@ -20,6 +20,7 @@
  */
 
 #include <linux/cred.h>
+#include <linux/dcache.h>
 #include <linux/fs.h>
 #include <linux/freezer.h>
 #include <linux/hashtable.h>
@@ -32,6 +33,7 @@
 #include <linux/page-xa.h>
 #include <linux/pagemap.h>
 #include <linux/pagevec.h>
+#include <linux/posix_acl.h>
 #include <linux/random.h>
 #include <linux/rhashtable.h>
 #include <linux/rmap.h>
@@ -750,12 +752,30 @@ static void ksm_file_scan_page(const struct ksm_file_item *item,
 
 /* ----------------------------------------------------------- discovery -- */
 
+/* May everybody read it? Security modules are not asked. */
+static bool ksm_file_public(struct inode *inode)
+{
+	struct posix_acl *acl;
+
+	if ((inode->i_mode & 0444) != 0444)
+		return false;
+	if (!IS_ENABLED(CONFIG_FS_POSIX_ACL))
+		return true;
+	acl = get_acl(inode, ACL_TYPE_ACCESS);
+	if (IS_ERR_OR_NULL(acl))
+		return !acl;
+	posix_acl_release(acl);
+	return false;
+}
+
 /*
  * A program that was started has its file mapped, though the user may execute,
- * but not read it.  Then it is not for the user to have it merged.
+ * but not read it.  Then it is not for the user to have it merged.  Below
+ * overlayfs it is the mounter who has opened the file, and the user is not known.
  */
 static bool ksm_file_readable(struct file *file)
 {
+	struct inode *inode = d_inode(file->f_path.dentry);
 	const struct cred *old;
 	int err;
 
@@ -763,8 +783,10 @@ static bool ksm_file_readable(struct file *file)
 		return false;
 	if (!(file->f_flags & __FMODE_EXEC))
 		return true;
+	if (inode != file_inode(file))
+		return ksm_file_public(inode);
 	old = override_creds(file->f_cred);
-	err = inode_permission(file_inode(file), MAY_READ);
+	err = inode_permission(inode, MAY_READ);
 	revert_creds(old);
 	return !err;
 }

@@ -542,6 +542,22 @@ static void ksm_file_unmerge(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&ksm_file_node_table.ht.nelems), 0);
 }
 
+/* A file that is open for reading, as far as anybody looks at it. */
+static struct file *kft_file(struct kunit *test, struct pxt_file *f)
+{
+	struct file *file = kunit_kzalloc(test, sizeof(*file), GFP_KERNEL);
+	struct dentry *dentry = kunit_kzalloc(test, sizeof(*dentry), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dentry);
+	dentry->d_inode = f->inode;
+	file->f_path.dentry = dentry;
+	file->f_inode = f->inode;
+	file->f_mapping = f->mapping;
+	file->f_mode = FMODE_READ;
+	return file;
+}
+
 /* A part of a file, as far as it is resident, and a few pages at a time. */
 static void ksm_file_area(struct kunit *test)
 {
@@ -561,11 +577,8 @@ static void ksm_file_area(struct kunit *test)
 	struct file *file;
 	pgoff_t i;
 
-	file = kunit_kzalloc(test, sizeof(*file), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
 	KUNIT_EXPECT_FALSE(test, ksm_file_vma(&vma));
-	file->f_mapping = t->a.mapping;
-	file->f_mode = FMODE_READ;
+	file = kft_file(test, &t->a);
 	vma.vm_file = file;
 	/* Who writes through the area would not be noticed. */
 	KUNIT_EXPECT_FALSE(test, ksm_file_vma(&vma));
@@ -617,12 +630,9 @@ static void ksm_file_many_areas(struct kunit *test)
 	struct file *file;
 	int done[4];
 
-	file = kunit_kzalloc(test, sizeof(*file), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
 	vma = kunit_kzalloc(test, (nr + 1) * sizeof(*vma), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, vma);
-	file->f_mapping = t->a.mapping;
-	file->f_mode = FMODE_READ;
+	file = kft_file(test, &t->a);
 	put_page(pxt_read(test, &t->a, 0));
 	mm = mm_alloc();
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, mm);
@@ -664,10 +674,7 @@ static void ksm_file_exec_only(struct kunit *test)
 	struct file *file;
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, user);
-	file = kunit_kzalloc(test, sizeof(*file), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
-	file->f_inode = t->a.inode;
-	file->f_mode = FMODE_READ;
+	file = kft_file(test, &t->a);
 	file->f_flags = O_RDONLY | __FMODE_EXEC;
 	file->f_cred = user;
 
@@ -684,7 +691,25 @@ static void ksm_file_exec_only(struct kunit *test)
 	file->f_flags |= __FMODE_EXEC;
 	t->a.inode->i_mode = S_IFREG | 0555;
 	KUNIT_EXPECT_TRUE(test, ksm_file_readable(file));
+
+	/*
+	 * Opened by root on behalf of somebody who has opened a file of a
+	 * filesystem on top: only if that is for all to read.
+	 */
+	user->fsuid = GLOBAL_ROOT_UID;
+	user->cap_effective = CAP_FULL_SET;
+	file->f_path.dentry->d_inode = t->b.inode;
+	t->b.inode->i_mode = S_IFREG | 0711;
+	KUNIT_EXPECT_FALSE(test, ksm_file_readable(file));
+	t->b.inode->i_mode = S_IFREG | 0751;
+	KUNIT_EXPECT_FALSE(test, ksm_file_readable(file));
+	t->b.inode->i_mode = S_IFREG | 0755;
+	KUNIT_EXPECT_TRUE(test, ksm_file_readable(file));
+	file->f_flags = O_RDONLY;
+	t->b.inode->i_mode = S_IFREG | 0711;
+	KUNIT_EXPECT_TRUE(test, ksm_file_readable(file));
 	t->a.inode->i_mode = S_IFREG | 0600;
+	t->b.inode->i_mode = S_IFREG | 0600;
 	put_cred(user);
 }
 
