@@ -3,7 +3,8 @@
  * CONFIG_DEBUG_PXA: check what mm/page-xa.c promises
  *
  * What a protected page is like is checked at each merge, break, drop, dissolve
- * and reclaim, and for all of them by reading debugfs file pxa/check:
+ * and reclaim, its content at a migration too, and all of it for all of them by
+ * reading debugfs file pxa/check:
  *
  * - its content is what it was when it became protected,
  * - its aliases are as many as counted, and the slot of each holds the page,
@@ -35,6 +36,7 @@
 #include <linux/page-xa.h>
 #include <linux/pagemap.h>
 #include <linux/ratelimit.h>
+#include <linux/rcupdate.h>
 #include <linux/rmap.h>
 #include <linux/sched/signal.h>
 #include <linux/xxhash.h>
@@ -129,6 +131,39 @@ static unsigned int pxa_debug_content(struct page *page, struct pxa *pxa,
 	/* Each change is one problem. */
 	pxa->debug.hash = hash;
 	return pxa_problem(page, mapping, index, "the content has changed");
+}
+
+/**
+ * pxa_debug_migrated - a protected page has got a new place in memory
+ * @page: the new page, locked and protected, no slot has it yet
+ */
+void pxa_debug_migrated(struct page *page)
+{
+	pxa_debug_content(page, page_pxa(page), NULL, 0);
+}
+
+/**
+ * pxa_debug_dirty - a page is made dirty of which the file is not known
+ * @page: head page
+ *
+ * Tells who it was, unlike the checks that find it dirty later.
+ *
+ * Context: any.
+ */
+void pxa_debug_dirty(struct page *page)
+{
+	unsigned long mapping;
+	bool immutable = false;
+
+	/* The page may not be locked: RCU keeps the structure in memory. */
+	rcu_read_lock();
+	mapping = (unsigned long)READ_ONCE(page->mapping);
+	if ((mapping & PAGE_MAPPING_XA_MASK) == PAGE_MAPPING_XA)
+		immutable = ((struct pxa *)(mapping & ~PAGE_MAPPING_XA_MASK))->
+			    ops->immutable;
+	rcu_read_unlock();
+	if (immutable)
+		pxa_problem(page, NULL, 0, "set dirty");
 }
 
 /* ----------------------------------------------------------------- ptes -- */
@@ -413,7 +448,11 @@ static bool pxa_debug_map_acquire(void)
 {
 	if (pxa_debug_entered())
 		return false;
-	lock_map_acquire(&pxa_debug_map);
+	/*
+	 * As by trylock: the page was locked before, when fewer locks were held,
+	 * or it was reclaim that tried to.
+	 */
+	lock_acquire_exclusive(&pxa_debug_map, 0, 1, NULL, _THIS_IP_);
 	return true;
 }
 

@@ -9,6 +9,7 @@
 void pxa_debug_protect(struct page *page, struct address_space *mapping,
 		       pgoff_t index);
 void pxa_debug_release(struct page *page, struct pxa *pxa);
+void pxa_debug_migrated(struct page *page);
 unsigned int pxa_debug_page(struct page *page, struct address_space *mapping,
 			    pgoff_t index);
 unsigned int pxa_debug_left(struct page *page, struct address_space *mapping,
@@ -30,6 +31,10 @@ static inline void pxa_debug_protect(struct page *page,
 }
 
 static inline void pxa_debug_release(struct page *page, struct pxa *pxa)
+{
+}
+
+static inline void pxa_debug_migrated(struct page *page)
 {
 }
 

@@ -1083,6 +1083,7 @@ int pxa_migrate_page(struct page *new, struct page *page,
 	new->mapping = page->mapping;
 	migrate_page_copy(new, page);
 	WRITE_ONCE(pxa->pfn, page_to_pfn(new));
+	pxa_debug_migrated(new);
 
 	hlist_for_each_entry(alias, &pxa->aliases, node) {
 		pxa_migrate_slot(new, page, alias);

@@ -2267,6 +2267,31 @@ static void pxa_debug_hash_reclaimed(struct kunit *test)
 	pxt_problems(test, 1);
 }
 
+static void pxa_debug_hash_migrated(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+
+	pxt_share(test);
+	pxa_debug_expect(true);
+	pxt_corrupt(t->page, 1);
+	KUNIT_EXPECT_EQ(test, pxt_migrate_page(test), 0);
+	pxt_problems(test, 1);
+	pxt_check(test, 0);
+}
+
+/* Somebody makes it dirty, who believes that it is a page without a file. */
+static void pxa_debug_set_dirty(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+
+	pxt_share(test);
+	pxa_debug_expect(true);
+	set_page_dirty(t->page);
+	pxt_problems(test, 1);
+	ClearPageDirty(t->page);
+	pxt_check(test, 0);
+}
+
 /* An owner that may write to its page: the content is its own business. */
 static void pxa_debug_not_immutable(struct kunit *test)
 {
@@ -2280,7 +2305,7 @@ static void pxa_debug_not_immutable(struct kunit *test)
 	pxt_share(test);
 	pxt_corrupt(t->page, 1);
 	pxt_check(test, 0);
-	SetPageDirty(t->page);
+	set_page_dirty(t->page);
 	pxt_check(test, 0);
 	ClearPageDirty(t->page);
 }
@@ -2492,6 +2517,8 @@ static struct kunit_case pxa_cases[] = {
 	KUNIT_CASE(pxa_debug_hashes),
 	KUNIT_CASE(pxa_debug_hash_released),
 	KUNIT_CASE(pxa_debug_hash_reclaimed),
+	KUNIT_CASE(pxa_debug_hash_migrated),
+	KUNIT_CASE(pxa_debug_set_dirty),
 	KUNIT_CASE(pxa_debug_not_immutable),
 	KUNIT_CASE(pxa_debug_aliases),
 	KUNIT_CASE(pxa_debug_ptes),

@@ -4,7 +4,7 @@
 
 #include <linux/types.h>
 
-/* What CONFIG_DEBUG_PXA adds to other structures and to locking a page. */
+/* What CONFIG_DEBUG_PXA adds to other structures, and to the use of pages. */
 
 struct page;
 
@@ -23,12 +23,17 @@ struct pxa_debug {
 };
 
 void pxa_debug_lock_page(struct page *page);
+void pxa_debug_dirty(struct page *page);
 
 #else
 
 struct pxa_debug { };
 
 static inline void pxa_debug_lock_page(struct page *page)
+{
+}
+
+static inline void pxa_debug_dirty(struct page *page)
 {
 }
 
