@@ -1075,33 +1075,19 @@ static void ksm_file_unmerge_page(struct page *page)
 	}
 }
 
-/**
- * struct ksm_file_walk - which shared pages to unmerge
- * @start: first pfn
- * @end: last pfn plus 1
- * @forbidden: only those that ksm_file_node_allowed() says no to
- */
-struct ksm_file_walk {
-	unsigned long	start;
-	unsigned long	end;
-	bool		forbidden;
-};
-
-static bool ksm_file_walk_wants(const struct ksm_file_walk *walk,
-				const struct ksm_file_node *node)
+/* Does a walk want this page, for all or only for what is forbidden? */
+static bool ksm_file_walk_wants(const struct ksm_file_node *node, bool all)
 {
 	/* Without operations it is the mark of another walk. */
-	return node->pxa.ops && node->pxa.pfn >= walk->start &&
-	       node->pxa.pfn < walk->end &&
-	       !(walk->forbidden && ksm_file_node_allowed(node));
+	return node->pxa.ops && (all || !ksm_file_node_allowed(node));
 }
 
 /*
  * Step over a few nodes, up to and including one that is wanted and not busy,
  * whose page is returned locked and with a reference.
  */
-static struct page *ksm_file_walk_step(const struct ksm_file_walk *walk,
-				       struct ksm_file_node *mark, bool *busy)
+static struct page *ksm_file_walk_step(struct ksm_file_node *mark, bool all,
+				       bool *busy)
 {
 	struct ksm_file_node *node;
 	struct page *page = NULL;
@@ -1113,7 +1099,7 @@ static struct page *ksm_file_walk_step(const struct ksm_file_walk *walk,
 			break;
 		node = list_next_entry(mark, list);
 		list_move(&mark->list, &node->list);
-		if (ksm_file_walk_wants(walk, node)) {
+		if (ksm_file_walk_wants(node, all)) {
 			page = ksm_file_node_get(node);
 			/* Somebody who has the page locked may be slow. */
 			*busy |= !page;
@@ -1127,7 +1113,7 @@ static struct page *ksm_file_walk_step(const struct ksm_file_walk *walk,
  * lock is held for a few of them at a time, however many there are.  Returns
  * true if some were busy.
  */
-static bool ksm_file_unmerge_round(const struct ksm_file_walk *walk)
+static bool ksm_file_unmerge_round(bool all)
 {
 	struct ksm_file_node mark = { };
 	bool busy = false, end;
@@ -1139,7 +1125,7 @@ static bool ksm_file_unmerge_round(const struct ksm_file_walk *walk)
 		struct page *page;
 
 		spin_lock(&ksm_file_node_lock);
-		page = ksm_file_walk_step(walk, &mark, &busy);
+		page = ksm_file_walk_step(&mark, all, &busy);
 		end = list_is_last(&mark.list, &ksm_file_nodes);
 		spin_unlock(&ksm_file_node_lock);
 		if (page) {
@@ -1156,29 +1142,14 @@ static bool ksm_file_unmerge_round(const struct ksm_file_walk *walk)
 	return busy || !end;
 }
 
-static int ksm_file_unmerge_walk(const struct ksm_file_walk *walk)
+static int ksm_file_unmerge_walk(bool all)
 {
-	while (ksm_file_unmerge_round(walk)) {
+	while (ksm_file_unmerge_round(all)) {
 		if (signal_pending(current))
 			return -ERESTARTSYS;
 		schedule_timeout_uninterruptible(1);
 	}
 	return 0;
-}
-
-/**
- * ksm_file_unmerge_pfns - stop sharing the file pages in a range of memory
- * @start: first pfn
- * @end: last pfn plus 1
- *
- * Context: process context; ksmd must be kept from making new ones.
- * Return: 0, or -ERESTARTSYS if a signal came first.
- */
-int ksm_file_unmerge_pfns(unsigned long start, unsigned long end)
-{
-	const struct ksm_file_walk walk = { .start = start, .end = end };
-
-	return ksm_file_unmerge_walk(&walk);
 }
 
 /**
@@ -1191,7 +1162,7 @@ int ksm_file_unmerge_all(void)
 {
 	lockdep_assert_held(&ksm_thread_mutex);
 	ksm_file_cand_free_all();
-	return ksm_file_unmerge_pfns(0, ULONG_MAX);
+	return ksm_file_unmerge_walk(true);
 }
 
 /*
@@ -1202,16 +1173,11 @@ int ksm_file_unmerge_all(void)
  */
 static int ksm_file_set_rules(u8 parts, bool only_zero)
 {
-	const struct ksm_file_walk walk = {
-		.end = ULONG_MAX,
-		.forbidden = true,
-	};
-
 	lockdep_assert_held(&ksm_thread_mutex);
 	WRITE_ONCE(ksm_file_parts, parts);
 	WRITE_ONCE(ksm_file_only_zero, only_zero);
 	ksm_file_cand_free_all();
-	return ksm_file_unmerge_walk(&walk);
+	return ksm_file_unmerge_walk(false);
 }
 
 /* ------------------------------------------------------ sysctl and sysfs -- */

@@ -1007,7 +1007,6 @@ static void ksm_file_bounds(struct kunit *test)
 static void ksm_file_walk(struct kunit *test)
 {
 	struct kft *t = test->priv;
-	struct ksm_file_walk all = { .end = ULONG_MAX };
 	struct page *busy;
 	pgoff_t i;
 
@@ -1021,11 +1020,11 @@ static void ksm_file_walk(struct kunit *test)
 	busy = kft_shared(&t->a, 3);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, busy);
 	lock_page(busy);
-	KUNIT_EXPECT_TRUE(test, ksm_file_unmerge_round(&all));
+	KUNIT_EXPECT_TRUE(test, ksm_file_unmerge_round(true));
 	unlock_page(busy);
 	kft_counts(test, 1, 1, 0);
 	kft_shares(test, &t->a, 3, &t->b, 3);
-	KUNIT_EXPECT_FALSE(test, ksm_file_unmerge_round(&all));
+	KUNIT_EXPECT_FALSE(test, ksm_file_unmerge_round(true));
 	kft_counts(test, 0, 0, 0);
 	KUNIT_EXPECT_TRUE(test, list_empty(&ksm_file_nodes));
 }
