@@ -166,6 +166,13 @@ static struct kmem_cache *ksm_file_slot_cache __ro_after_init;
 /* How many shared pages are tried, and entries looked at under a spinlock. */
 #define KSM_FILE_TRIES	16
 
+/*
+ * How to allocate for a group that may be at its limit: under cgroup v1 reclaim
+ * that may enter filesystems waits for writeback, which may be in the hands of
+ * those who want ksmd to stand still.
+ */
+#define KSM_FILE_GFP	(GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN)
+
 /* How many areas that are not scanned are passed by for the cost of a page. */
 #define KSM_FILE_AREAS	64
 
@@ -500,8 +507,7 @@ static void ksm_file_cand_add(u64 digest, const struct ksm_file_item *item)
 	}
 
 	memcg = ksm_file_charge(item->page);
-	cand = kmem_cache_alloc(ksm_file_cand_cache,
-				GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
+	cand = kmem_cache_alloc(ksm_file_cand_cache, KSM_FILE_GFP);
 	ksm_file_charge_end(memcg);
 	if (!cand) {
 		pxa_refuse(PXA_REFUSED_NOMEM);
@@ -602,9 +608,8 @@ static int ksm_file_merge_two(struct page *page,
 
 	/* Not from a cache of its own: kfree_rcu() frees it. */
 	memcg = ksm_file_charge(page);
-	node = kzalloc(sizeof(*node), GFP_NOFS | __GFP_ACCOUNT |
-				      __GFP_NORETRY | __GFP_NOWARN);
-	first = pxa_alias_alloc(GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN);
+	node = kzalloc(sizeof(*node), KSM_FILE_GFP | __GFP_ACCOUNT);
+	first = pxa_alias_alloc(KSM_FILE_GFP);
 	ksm_file_charge_end(memcg);
 	if (!node || !first) {
 		err = pxa_refuse(PXA_REFUSED_NOMEM);
@@ -711,7 +716,7 @@ static void ksm_file_scan_page(const struct ksm_file_item *item,
 	digest = ksm_file_digest(page, &domain, params);
 
 	memcg = ksm_file_charge(page);
-	alias = pxa_alias_alloc(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
+	alias = pxa_alias_alloc(KSM_FILE_GFP);
 	ksm_file_charge_end(memcg);
 	if (!alias) {
 		pxa_refuse(PXA_REFUSED_NOMEM);

@@ -36,6 +36,7 @@
 #include <linux/pagevec.h>
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/security.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
@@ -866,7 +867,7 @@ static void pxa_break_put(struct page *page, struct address_space *mapping,
  * @end: last offset, in pages, inclusive
  *
  * Context: process context, may sleep; no page locked. Nothing keeps pages from
- * being merged again right after.
+ * being merged again right after. Ends early for a process that is killed.
  */
 void pxa_break_range(struct address_space *mapping, pgoff_t start, pgoff_t end)
 {
@@ -886,7 +887,7 @@ void pxa_break_range(struct address_space *mapping, pgoff_t start, pgoff_t end)
 				put_page(pages[i]);
 		}
 		start = indices[nr - 1] + 1;
-		if (!start)
+		if (!start || fatal_signal_pending(current))
 			break;
 		cond_resched();
 	}
