@@ -290,6 +290,38 @@ void rmap_walk_pxa(struct page *page, struct rmap_walk_control *rwc)
 			break;
 }
 
+/* &rmap_walk_control.rmap_one: stop at the first area that maps @page. */
+static bool pxa_find_mapped_one(struct page *page, struct vm_area_struct *vma,
+				unsigned long addr, void *arg)
+{
+	struct page_vma_mapped_walk pvmw = {
+		.page = page,
+		.vma = vma,
+		.address = addr,
+	};
+
+	if (!page_vma_mapped_walk(&pvmw))
+		return true;
+	page_vma_mapped_walk_done(&pvmw);
+	*(bool *)arg = true;
+	return false;
+}
+
+/* Is @page mapped in the place of one slot? */
+static bool pxa_slot_mapped(struct page *page, struct address_space *mapping,
+			    pgoff_t index)
+{
+	bool mapped = false;
+	struct rmap_walk_control rwc = {
+		.rmap_one = pxa_find_mapped_one,
+		.arg = &mapped,
+	};
+
+	if (page_mapped(page) && mapping_mapped(mapping))
+		pxa_rmap_walk_alias(page, mapping, index, &rwc);
+	return mapped;
+}
+
 /* Replace the ptes of one slot that map @page by migration entries. */
 static void pxa_unmap_slot(struct page *page, struct address_space *mapping,
 			   pgoff_t index)
@@ -948,11 +980,9 @@ bool __pxa_invalidate(struct address_space *mapping, pgoff_t index,
 
 	if (!PageXA(page))
 		return false;
-	/* Whose ptes they are is not known: spare what any file has mapped. */
-	if (page_mapped(page) && mapping_mapped(mapping))
-		return false;
 	alias = pxa_find_alias(page, mapping, index);
-	if (!alias)
+	/* Whether others have it mapped must make no difference that shows. */
+	if (!alias || pxa_slot_mapped(page, mapping, index))
 		return false;
 	pxa_drop(page, page_pxa(page), alias);
 	return true;

@@ -2014,6 +2014,30 @@ static void pxa_mm_never_writable(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, pte_dirty(pte));
 }
 
+/* What a file has mapped itself is spared, what others have is not. */
+static void pxa_mm_invalidate(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+
+	pxt_mmap(test);
+	pxt_share(test);
+	pxt_touch(test, 1);
+	lru_add_drain_all();
+	KUNIT_ASSERT_EQ(test, page_mapcount(t->page), 1);
+	KUNIT_EXPECT_EQ(test, invalidate_mapping_pages(t->a.mapping, 1, 1),
+			0UL);
+	pxt_shares(test, &t->a, 1, true);
+	/* Mapped, but not there; and in a file that is mapped too. */
+	KUNIT_EXPECT_EQ(test, invalidate_mapping_pages(t->a.mapping, 9, 9),
+			1UL);
+	pxt_empty(test, &t->a, 9);
+	KUNIT_EXPECT_EQ(test, invalidate_mapping_pages(t->b.mapping, 5, 5),
+			1UL);
+	pxt_empty(test, &t->b, 5);
+	pxt_shares(test, &t->a, 1, true);
+	KUNIT_EXPECT_EQ(test, page_mapcount(t->page), 1);
+}
+
 /* The ptes follow a page that migrates, or stay if it can't. */
 static void pxa_mm_migrate(struct kunit *test)
 {
@@ -2509,6 +2533,7 @@ static struct kunit_case pxa_cases[] = {
 	KUNIT_CASE(pxa_mm_write),
 	KUNIT_CASE(pxa_mm_dirty_pte),
 	KUNIT_CASE(pxa_mm_never_writable),
+	KUNIT_CASE(pxa_mm_invalidate),
 	KUNIT_CASE(pxa_mm_migrate),
 	KUNIT_CASE(pxa_mm_prot_numa),
 	KUNIT_CASE(pxa_dump),
