@@ -2022,6 +2022,8 @@ static void pxa_mm_invalidate(struct kunit *test)
 	pxt_mmap(test);
 	pxt_share(test);
 	pxt_touch(test, 1);
+	/* By fault-around */
+	unmap_mapping_pages(t->a.mapping, 9, 1, false);
 	lru_add_drain_all();
 	KUNIT_ASSERT_EQ(test, page_mapcount(t->page), 1);
 	KUNIT_EXPECT_EQ(test, invalidate_mapping_pages(t->a.mapping, 1, 1),
