@@ -164,73 +164,11 @@ static void went_down(long shared, long reclaimed, const char *by)
 		FAIL("%s: pxa_reclaim stays %ld", by, reclaimed);
 }
 
-static char group[300];
-
-static void group_write(const char *name, const char *v, bool must)
-{
-	char path[400];
-	int err;
-
-	snprintf(path, sizeof(path), "%s/%s", group, name);
-	err = write_str(path, v);
-	if (err && must)
-		FAIL("%s: %s", path, strerror(-err));
-}
-
-/* v2 with memory.high or v1 with memory.limit_in_bytes, whichever there is. */
-static bool v2;
-
-static void join_group(void)
-{
-	const char *root = getenv("PXA_CGROUP");
-	char path[400];
-
-	if (!root || !*root)
-		root = "/sys/fs/cgroup";
-	snprintf(group, sizeof(group), "%s/pxa.%d", root, getpid());
-	if (mkdir(group, 0755))
-		pxa_skip("no memory control group (PXA_CGROUP)");
-	snprintf(path, sizeof(path), "%s/memory.high", group);
-	v2 = !access(path, W_OK);
-	snprintf(path, sizeof(path), "%s/memory.limit_in_bytes", group);
-	if (!v2 && access(path, W_OK)) {
-		rmdir(group);
-		pxa_skip("no memory control group (PXA_CGROUP)");
-	}
-	group_write("cgroup.procs", "0", true);
-}
-
-static void leave_group(void)
-{
-	char path[400];
-
-	snprintf(path, sizeof(path), "%s/../cgroup.procs", group);
-	write_str(path, "0");
-	rmdir(group);
-}
-
-/*
- * Lowering the limit reclaims on the spot.  It is raised again at once: those
- * above memory.high are slowed down, which is not what is tested here.
- */
-static void squeeze(void)
-{
-	const char *limit = v2 ? "memory.high" : "memory.limit_in_bytes";
-	int i;
-
-	for (i = 0; i < 4; i++) {
-		op_begin("lowering the memory limit");
-		group_write(limit, "200K", false);
-		group_write(limit, v2 ? "max" : "-1", true);
-		op_end();
-	}
-}
-
 static void group_limit(bool mapped)
 {
 	long shared, reclaimed;
 
-	join_group();
+	limited_join();
 	big_files();
 	big_merge();
 	if (!mapped) {
@@ -239,13 +177,13 @@ static void group_limit(bool mapped)
 	}
 	shared = ksm_read("file_pages_shared");
 	reclaimed = vmstat("pxa_reclaim");
-	squeeze();
+	limited_squeeze();
 	went_down(shared, reclaimed, "a memory control group");
 	if (mapped) {
 		REQ(!memcmp(f[0].map, f[0].shadow, f[0].size));
 		REQ(!memcmp(f[1].map, f[1].shadow, f[1].size));
 	}
-	leave_group();
+	limited_leave();
 	big_check();
 }
 
@@ -265,7 +203,7 @@ static void group_limit_under_ksmd(void)
 	double end = now() + 8;
 	int i = 0;
 
-	join_group();
+	limited_join();
 	big_files();
 	merge_start();
 	for (; now() < end; i++) {
@@ -275,10 +213,10 @@ static void group_limit_under_ksmd(void)
 			pf_check(&f[1]);
 		}
 		if (i % 8 == 7)
-			squeeze();
+			limited_squeeze();
 	}
 	merge_stop();
-	leave_group();
+	limited_leave();
 	big_check();
 }
 

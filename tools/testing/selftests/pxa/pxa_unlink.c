@@ -108,6 +108,7 @@ static void unlink_under_ksmd(void)
 /* ------------------------------------------------------------------------ */
 
 static char dev[512], mnt[500];
+static const char *mkfs, *type;
 
 static void run_cmd(const char *fmt, ...)
 {
@@ -126,15 +127,23 @@ static void second_fs(void)
 	const char *env = getenv("PXA_DEV2");
 	FILE *f;
 
+	mkfs = getenv("PXA_MKFS2");
+	type = getenv("PXA_TYPE2");
+	if (!mkfs || !type) {
+		mkfs = "mkfs.ext4 -q -F -b 4096";
+		type = "ext4";
+	}
 	snprintf(mnt, sizeof(mnt), "%s/mnt", pxa_scratch);
 	REQ(mkdir(mnt, 0700) == 0);
 	if (env && *env) {
 		snprintf(dev, sizeof(dev), "%s", env);
-		run_cmd("mkfs.ext4 -q -F -b 4096 %s >/dev/null 2>&1", dev);
+		run_cmd("PATH=$PATH:/usr/sbin:/sbin %s %s >/dev/null 2>&1",
+			mkfs, dev);
 		return;
 	}
 	run_cmd("truncate -s 32M %s/img", pxa_scratch);
-	run_cmd("mkfs.ext4 -q -F -b 4096 %s/img >/dev/null 2>&1", pxa_scratch);
+	run_cmd("PATH=$PATH:/usr/sbin:/sbin %s %s/img >/dev/null 2>&1", mkfs,
+		pxa_scratch);
 	run_cmd("losetup -f --show %s/img > %s/dev 2>/dev/null", pxa_scratch,
 		pxa_scratch);
 	run_cmd("test -s %s/dev", pxa_scratch);
@@ -155,7 +164,7 @@ static void second_fs_end(void)
 
 static void do_mount(unsigned long flags)
 {
-	if (OP(mount(dev, mnt, "ext4", flags, "")))
+	if (OP(mount(dev, mnt, type, flags, "")))
 		FAIL("mount %s: %s", dev, strerror(errno));
 }
 
@@ -308,12 +317,12 @@ static void remount(void)
 	p.b.fd = open(p.b.path, O_RDONLY);
 	REQ(p.b.fd >= 0);
 	pf_map(&p.b, PROT_READ, MAP_SHARED);
-	REQ(OP(mount(dev, mnt, "ext4", MS_REMOUNT | MS_RDONLY, "")) == 0);
+	REQ(OP(mount(dev, mnt, type, MS_REMOUNT | MS_RDONLY, "")) == 0);
 	pf_check(&p.a);
 	pf_check(&p.b);
 	pair_still_shared(&p, -1);
 	REQ(open(p.b.path, O_RDWR) < 0 && errno == EROFS);
-	REQ(OP(mount(dev, mnt, "ext4", MS_REMOUNT, "")) == 0);
+	REQ(OP(mount(dev, mnt, type, MS_REMOUNT, "")) == 0);
 	close(p.b.fd);
 	p.b.fd = open(p.b.path, O_RDWR);
 	REQ(p.b.fd >= 0);

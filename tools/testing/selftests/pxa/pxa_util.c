@@ -826,6 +826,70 @@ void pair_check(struct pair *p)
 
 /* ------------------------------------------------------------------------ */
 
+static char group[300];
+
+static void group_write(const char *name, const char *v, bool must)
+{
+	char path[400];
+	int err;
+
+	snprintf(path, sizeof(path), "%s/%s", group, name);
+	err = write_str(path, v);
+	if (err && must)
+		FAIL("%s: %s", path, strerror(-err));
+}
+
+/* v2 with memory.high or v1 with memory.limit_in_bytes, whichever there is. */
+static bool v2;
+
+void limited_join(void)
+{
+	const char *root = getenv("PXA_CGROUP");
+	char path[400];
+
+	if (!root || !*root)
+		root = "/sys/fs/cgroup";
+	snprintf(group, sizeof(group), "%s/pxa.%d", root, getpid());
+	if (mkdir(group, 0755))
+		pxa_skip("no memory control group (PXA_CGROUP)");
+	snprintf(path, sizeof(path), "%s/memory.high", group);
+	v2 = !access(path, W_OK);
+	snprintf(path, sizeof(path), "%s/memory.limit_in_bytes", group);
+	if (!v2 && access(path, W_OK)) {
+		rmdir(group);
+		pxa_skip("no memory control group (PXA_CGROUP)");
+	}
+	group_write("cgroup.procs", "0", true);
+}
+
+void limited_leave(void)
+{
+	char path[400];
+
+	snprintf(path, sizeof(path), "%s/../cgroup.procs", group);
+	write_str(path, "0");
+	rmdir(group);
+}
+
+/*
+ * Lowering the limit reclaims on the spot.  It is raised again at once: those
+ * above memory.high are slowed down, which is not what is tested here.
+ */
+void limited_squeeze(void)
+{
+	const char *limit = v2 ? "memory.high" : "memory.limit_in_bytes";
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		op_begin("lowering the memory limit");
+		group_write(limit, "200K", false);
+		group_write(limit, v2 ? "max" : "-1", true);
+		op_end();
+	}
+}
+
+/* ------------------------------------------------------------------------ */
+
 int pxa_userfaultfd(void *addr, size_t len)
 {
 #ifdef __NR_userfaultfd
@@ -909,12 +973,14 @@ static int check_left_over(char *why, size_t len)
 
 static void run_one(const struct pxa_test *t)
 {
+	static const char * const mounts[] = { "over2", "over", "mnt" };
 	unsigned int seconds = t->seconds ? t->seconds : TEST_SECONDS;
 	double end = now() + seconds;
 	char why[600] = "", mnt[500];
 	int status = 0;
 	bool dead = false;
 	pid_t pid, got;
+	size_t i;
 
 	ksft_print_msg("start: %s\n", t->name);
 	memset(report, 0, sizeof(*report));
@@ -973,9 +1039,11 @@ static void run_one(const struct pxa_test *t)
 		check_left_over(why, sizeof(why));
 	else
 		ksm_write("run", 2);
-	/* pxa_unlink mounts here */
-	snprintf(mnt, sizeof(mnt), "%s/mnt", pxa_scratch);
-	umount2(mnt, MNT_DETACH);
+	/* where subtests mount, what is on top first */
+	for (i = 0; i < ARRAY_SIZE(mounts); i++) {
+		snprintf(mnt, sizeof(mnt), "%s/%s", pxa_scratch, mounts[i]);
+		umount2(mnt, MNT_DETACH);
+	}
 	nftw(pxa_scratch, rm_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 	if (why[0]) {
 		ksft_print_msg("%s: %s\n", t->name, why);

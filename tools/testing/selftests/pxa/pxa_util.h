@@ -11,7 +11,13 @@
  *	PXA_EXPECT_SHARING	0: data integrity only, sharing is never enabled
  *	PXA_SECONDS		length of the stress test
  *	PXA_SEED		seed of the stress test
- *	PXA_DEV2		block device with an ext4 that may be mounted
+ *	PXA_DEV2		block device that may be overwritten and mounted
+ *	PXA_MKFS2, PXA_TYPE2	command that makes a filesystem there, its type
+ *				(default ext4)
+ *	PXA_DEV, PXA_TYPE	block device with an image that may be mounted
+ *	PXA_COPY		directory with the files of the image
+ *	PXA_UPPER		directory for upper layers of overlayfs (default
+ *				that of the subtest)
  */
 #ifndef _PXA_UTIL_H
 #define _PXA_UTIL_H
@@ -183,6 +189,11 @@ void pair_setup(struct pair *p, int prot, int flags);	/* the three above */
 void pair_check(struct pair *p);	/* in cache, then from the disk */
 /* The pages that nobody wrote to are still shared: all but a[not]. */
 void pair_still_shared(struct pair *p, int not);
+
+/* A memory control group of its own, and reclaim of what it is charged for. */
+void limited_join(void);
+void limited_leave(void);
+void limited_squeeze(void);
 
 int pxa_userfaultfd(void *addr, size_t len);
 
