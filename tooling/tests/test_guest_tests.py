@@ -118,8 +118,37 @@ class Collect(unittest.TestCase):
 
     def test_order(self):
         self.assertEqual(RUN.plan(["pxa_reclaim", "pxa_merge", "pxa_stress"]),
-                         [("4k", "pxa_merge"), ("1k", "pxa_merge"),
-                          ("4k", "pxa_stress"), ("4k", "pxa_reclaim")])
+                         [("ext4-4k", "pxa_merge"), ("ext4-1k", "pxa_merge"),
+                          ("ext4-4k", "pxa_stress"), ("ext4-4k", "pxa_reclaim")])
+
+    def test_what_suits(self):
+        programs = ["pxa_image", "pxa_merge", "pxa_mm"]
+        self.assertEqual(RUN.plan(programs, ["vfat", "squashfs"]),
+                         [("vfat", "pxa_merge"), ("squashfs", "pxa_image")])
+        self.assertEqual(RUN.plan(programs, ["vfat", "squashfs"], True),
+                         [("vfat", "pxa_merge"), ("vfat", "pxa_mm"),
+                          ("squashfs", "pxa_image")])
+
+    def test_each_filesystem_has_something_to_run(self):
+        programs = RUN.programs()
+        for name, filesystem in RUN.FS.items():
+            self.assertNotEqual(RUN.plan(programs, [name]), [], name)
+            for program in filesystem.short or []:
+                self.assertIn(program, programs, name)
+                self.assertTrue(RUN.suits(program, filesystem), (name, program))
+
+    def test_content_is_the_same_each_time(self):
+        trees = []
+        for n in range(2):
+            top = os.path.join(self.out, "tree%d" % n)
+            RUN.content(top)
+            trees.append({name: open(os.path.join(top, name), "rb").read()
+                          for name in os.listdir(top)})
+        self.assertEqual(trees[0], trees[1])
+        pages = [data[n:n + 4096].ljust(4096, b"\0") for data in trees[0].values()
+                 for n in range(0, len(data), 4096)]
+        self.assertGreater(len(pages) - len(set(pages)), 150)
+        self.assertGreater(len(set(pages)), 150)
 
 
 if __name__ == "__main__":
