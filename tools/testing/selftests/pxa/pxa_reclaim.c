@@ -252,7 +252,7 @@ static void hog(long kb)
 static void memory_hog(void)
 {
 	long shared, reclaimed, kb;
-	double end = now() + 40;
+	double end = now() + 100;
 	pid_t pid;
 
 	if (meminfo("MemTotal:") > 2 << 20)
@@ -269,7 +269,7 @@ static void memory_hog(void)
 			hog(kb);
 		while (waitpid(pid, NULL, WNOHANG) != pid && now() < end)
 			msleep(20);
-		kb += 2048;
+		kb += 8192;
 	} while (pxa_expect && ksm_read("file_pages_shared") >= shared && now() < end);
 	went_down(shared, reclaimed, "a memory hog");
 	big_check();
@@ -287,7 +287,7 @@ static const struct pxa_test tests[] = {
 	T(group_limit_mapped),
 	T(group_limit_unmapped),
 	T(group_limit_under_ksmd),
-	T(memory_hog),
+	{ "memory_hog", memory_hog, 200 },
 };
 
 int main(int argc, char **argv)
