@@ -43,7 +43,7 @@ wanted()
 {
 	case $1 in
 	CONFIG_*_KUNIT_TEST=*) case " $FRAGMENTS " in *' kunit '*) ;; *) return 1 ;; esac ;;
-	CONFIG_DEBUG_*=*) case " $FRAGMENTS " in *' test '*) ;; *) return 1 ;; esac ;;
+	CONFIG_DEBUG_*=*) case " $FRAGMENTS " in *' test '*|*' x86-debug '*) ;; *) return 1 ;; esac ;;
 	CONFIG_*) ;;
 	*) return 1 ;;
 	esac

@@ -74,8 +74,8 @@ class Archive(unittest.TestCase):
 
 
 class Judge(unittest.TestCase):
-    def judge(self, text, allow=(), in_time=True):
-        return RUN.judge(text, allow, in_time, 9)
+    def judge(self, text, allow=(), ended=RUN.IN_TIME):
+        return RUN.judge(text, allow, ended, 9)
 
     def test_status(self):
         self.assertEqual(self.judge("hello\r\nguest: status 0\r\n")[0], 0)
@@ -86,8 +86,15 @@ class Judge(unittest.TestCase):
         self.assertEqual(self.judge("xguest: status 0\n")[0], 125)
 
     def test_time_over(self):
-        self.assertEqual(self.judge("guest: status 0\n", in_time=False)[0],
+        self.assertEqual(self.judge("guest: status 0\n", ended=RUN.OVER)[0],
                          124)
+
+    def test_cut(self):
+        text = "guest: ready\nwork\n"
+        self.assertEqual(self.judge(text, ended=RUN.CUT)[0], 0)
+        self.assertEqual(self.judge(text)[0], 125)
+        self.assertEqual(self.judge(text + "[  1.0] BUG: x\n",
+                                    ended=RUN.CUT)[0], 126)
 
     def test_reports(self):
         for line in (
@@ -113,7 +120,8 @@ class Arguments(unittest.TestCase):
         for more, said in ((["--smp", "2", "--icount"], "one CPU"),
                            (["--memory", "lots"], "--memory"),
                            (["--file", "nothing"], "NAME=PATH"),
-                           (["--disk", "/nowhere"], "/nowhere")):
+                           (["--disk", "/nowhere"], "/nowhere"),
+                           (["--nbd", "/nowhere"], "not a socket")):
             result = subprocess.run(
                 [sys.executable, "-B", "-c", "import sys, shutil\n"
                  "shutil.which = lambda name: name\n"
