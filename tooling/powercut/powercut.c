@@ -645,14 +645,13 @@ static int check_file(int process, int file, unsigned long acked,
 	for (at = 0; at < (size_t)size; at++)
 		if (!may_be(states, n, at, buf[at]) && !wrong++)
 			first = at;
-	if (wrong) {
-		printf("powercut: FAILED: process %d file %d: %lu wrong bytes from page %zu+%zu on, after batch %lu\n",
-		       process, file, wrong, first / PAGE, first % PAGE, acked);
-		for (i = 0; i < KINDS; i++)
-			if (buf[first] == pattern[i][first % PAGE])
-				printf("powercut:  it looks like content %d\n", i);
-	}
-	return !!wrong;
+	if (!wrong)
+		return 0;
+	for (i = KINDS - 1; i >= 0 && buf[first] != pattern[i][first % PAGE]; i--)
+		;
+	printf("powercut: FAILED: process %d file %d: %lu wrong bytes from page %zu+%zu on (like content %d), after batch %lu\n",
+	       process, file, wrong, first / PAGE, first % PAGE, i, acked);
+	return 1;
 }
 
 static int check(int procs)
