@@ -19,6 +19,7 @@ SECONDS ?= 60
 SEED ?= 1
 FS ?= ext4
 CHECKS ?= debug
+ROUNDS ?=
 export BUILD LINUX A B V JOBS
 
 T := tooling
@@ -26,7 +27,7 @@ WORK = $$(readlink -f $(BUILD)/current)
 SERIES = $(T)/series.py --work "$(WORK)" $(if $(filter-out 0,$(V)),--verbose)
 
 .PHONY: help run test series bench check clean setup base tree uml uml-base \
-	edit fold list stages-build cocci mutants objects fs-load icount torture
+	edit fold list stages-build cocci mutants objects fs-load icount torture powercut test-long
 
 help: ## this list
 	@echo "page-xa: share identical file pages in the Linux page cache"
@@ -103,6 +104,16 @@ torture: tree ## SECONDS=n SEED=s FS=ext4: all that may happen to shared pages, 
 	@$(T)/setup bench
 	@$(T)/torture/run --work "$(WORK)" --out "$(BUILD)/torture" --fs "$(FS)" \
 		--seconds "$(SECONDS)" --seed "$(SEED)" --checks "$(CHECKS)"
+
+powercut: tree ## SECONDS=n or ROUNDS=n SEED=s FS=ext4|xfs|btrfs: what was acknowledged outlives a power cut
+	@$(T)/setup long
+	@$(T)/powercut/run --work "$(WORK)" --out "$(BUILD)/powercut" --fs "$(FS)" \
+		--seconds "$(SECONDS)" --seed "$(SEED)" $(if $(ROUNDS),--rounds "$(ROUNDS)")
+
+test-long: tree ## SECONDS=n SEED=s: torture, powercut, selftests/vm, fio, stress-ng, trinity (ONLY=part,...)
+	@$(T)/setup long
+	@$(SERIES) group 0-host base
+	@$(T)/test-long "$(SECONDS)" "$(SEED)" "$(ONLY)"
 
 icount: tree ## instructions of page cache paths: base and each group, under QEMU
 	@$(T)/setup bench
