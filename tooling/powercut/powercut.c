@@ -589,8 +589,6 @@ static void write_until_killed(int procs)
 			disturber();
 		}
 	}
-	printf("guest: ready\n");
-	fflush(stdout);
 	for (begin = now();; msleep(500)) {
 		printf("powercut: %.1f s: %lu acknowledged, %lu pages checked, %ld merges, %ld breaks, %ld drops, %ld sharing\n",
 		       now() - begin, s->acks, s->checked, ksm_read("file_merges"),

@@ -110,7 +110,7 @@ class Rounds(Base):
     """Whole runs, without guests."""
 
     ACKS = "ack 0 1.\nack 1 1.\n"
-    WROTE = ("guest: ready\npowercut: 1.0 s: 99 acknowledged, 5 pages checked, "
+    WROTE = ("powercut: 1.0 s: 99 acknowledged, 5 pages checked, "
              "%d merges, 50 breaks, 1 drops, 7 sharing\n")
 
     def run_with(self, *more, write=0, check=0, said="", fsck=0, merges=60, acks=30):

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import types
 import unittest
 
 TOOLING = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -90,7 +91,7 @@ class Judge(unittest.TestCase):
                          124)
 
     def test_cut(self):
-        text = "guest: ready\nwork\n"
+        text = "work\n"
         self.assertEqual(self.judge(text, ended=RUN.CUT)[0], 0)
         self.assertEqual(self.judge(text)[0], 125)
         self.assertEqual(self.judge(text + "[  1.0] BUG: x\n",
@@ -115,12 +116,30 @@ class Judge(unittest.TestCase):
         self.assertEqual(self.judge(text, ["wanted"])[0], 0)
 
 
+class Cut(unittest.TestCase):
+    def test_after_lines(self):
+        saved = RUN.command_line
+        with tempfile.TemporaryDirectory() as folder:
+            serial = os.path.join(folder, "serial")
+            RUN.command_line = lambda *_: [
+                "sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 0.3; "
+                "echo x >>%s; done; exec sleep 99" % serial]
+            args = types.SimpleNamespace(timeout=60, cut=3, serial=serial, quiet=True)
+            try:
+                self.assertEqual(RUN.boot(args, "", os.path.join(folder, "log")), RUN.CUT)
+            finally:
+                RUN.command_line = saved
+            self.assertGreaterEqual(RUN.lines(serial), 3)
+            self.assertLess(RUN.lines(serial), 8)
+
+
 class Arguments(unittest.TestCase):
     def test_refused(self):
         for more, said in ((["--smp", "2", "--icount"], "one CPU"),
                            (["--memory", "lots"], "--memory"),
                            (["--file", "nothing"], "NAME=PATH"),
                            (["--disk", "/nowhere"], "/nowhere"),
+                           (["--cut", "3"], "--serial"),
                            (["--nbd", "/nowhere"], "not a socket")):
             result = subprocess.run(
                 [sys.executable, "-B", "-c", "import sys, shutil\n"
