@@ -241,6 +241,7 @@ bool __pxa_cache_match(struct page *page, struct address_space *mapping,
 	/* The page lock ties slots and aliases; the slot is found faster. */
 	return xa_load(&mapping->i_pages, index) == page;
 }
+EXPORT_SYMBOL_GPL(__pxa_cache_match);
 
 /*
  * Walk the ptes of one slot.  @page is what the callback works on; neither its
@@ -347,11 +348,16 @@ static void pxa_remap_slot(struct page *old, struct page *new,
 	pxa_rmap_walk_alias(new, mapping, index, &rwc);
 }
 
+/*
+ * Not with __GFP_FS: btrfs allocates here, and reclaim could evict the inode of
+ * @page, or one that shares the page it is merged into, and wait for a lock that
+ * is held here.
+ */
 static bool pxa_release_private(struct page *page,
 				struct address_space *mapping)
 {
 	bool entered = pxa_debug_enter(page);
-	bool ret = try_to_release_page(mapping, page, GFP_KERNEL);
+	bool ret = try_to_release_page(mapping, page, GFP_NOFS);
 
 	pxa_debug_leave(entered);
 	return ret;
