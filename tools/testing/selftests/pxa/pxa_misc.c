@@ -8,9 +8,15 @@
 #include <stdatomic.h>
 #include <linux/fs.h>
 #include <linux/futex.h>
+#include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/swap.h>
+#include <sys/vfs.h>
+
+#ifndef XFS_SUPER_MAGIC
+#define XFS_SUPER_MAGIC 0x58465342
+#endif
 
 static long futex(void *uaddr, int op, int val, struct timespec *to)
 {
@@ -146,6 +152,7 @@ static void seek_hole_data(void)
 {
 	char before[64], after[64];
 	struct pfile f[2];
+	struct statfs st;
 	int i, j;
 
 	for (j = 0; j < 2; j++) {
@@ -159,6 +166,7 @@ static void seek_hole_data(void)
 		pf_map(&f[j], PROT_READ | PROT_WRITE, MAP_SHARED);
 	}
 	REQ(map_of_data(&f[0], before) == 0);
+	REQ(statfs(pxa_scratch, &st) == 0);
 	merge_start();
 	wait_shared(f[0].map + psz, f[1].map + 2 * psz);
 	merge_settle();
@@ -167,6 +175,15 @@ static void seek_hole_data(void)
 		pf_check(&f[j]);
 		if (map_of_data(&f[j], after))
 			pxa_skip("no SEEK_DATA");
+		/*
+		 * With blocks smaller than a page xfs takes zeroes that were read
+		 * from unwritten blocks for data, until the page has given up the
+		 * state of its blocks, as it does to be shared or reclaimed.
+		 */
+		if (st.f_type == XFS_SUPER_MAGIC && st.f_bsize < (long)psz) {
+			memset(before + 16, '?', 3);
+			memset(after + 16, '?', 3);
+		}
 		if (!j && strcmp(before, after))
 			FAIL("data was %s, is %s", before, after);
 	}
