@@ -497,7 +497,10 @@ static void read_under_ksmd(void)
 			_exit(KSFT_FAIL);
 	}
 	unmap_all();
+	/* Under contention two pages with one content may each be shared. */
+	unmerge_all();
 	map_all();
+	merge_start();
 	wait_counters(shared, sharing);
 	merge_stop();
 	check_all();

@@ -186,6 +186,8 @@ long vmstat(const char *name)
 	char line[128];
 	long v = -1;
 
+	/* Else what a CPU has counted is seen a second later. */
+	write_str("/proc/sys/vm/stat_refresh", "1");
 	if (!f)
 		return -1;
 	while (fgets(line, sizeof(line), f)) {
