@@ -583,10 +583,14 @@ static int op_seek(struct file *f)
 		     at, end,
 		     *f->size);
 	for (i = at; i < end; i++)
-		if (f->copy[i])
-			fail("%s: SEEK_DATA from %llu gave %llu, but there is data at %llu",
+		if (f->copy[i]) {
+			off_t again = lseek(f->fd, at, SEEK_DATA);
+
+			verify(f);	/* lost, or not found? */
+			fail("%s: SEEK_DATA from %llu gave %llu, then %lld, but there is data at %llu",
 			     f->path, at,
-			     end, i);
+			     end, (long long)again, i);
+		}
 	return DONE;
 }
 
