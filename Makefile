@@ -96,8 +96,8 @@ objects: tree ## build what the mapping rules touch, before and after, and compa
 
 fs-load: tree ## a mixed load on many filesystems, with the mapping checked (ONLY=fs,... SECONDS_EACH=n)
 	@$(T)/setup fs
-	@FRAGMENTS="uml kunit test series fs" $(T)/uml "$(WORK)/tree" "$(WORK)/uml-fs"
-	@$(T)/fs-load/run --kernel "$(WORK)/uml-fs/linux" --out "$(BUILD)/fs-load" \
+	@FRAGMENTS="uml kunit test series fs fs-more" $(T)/uml "$(WORK)/tree" "$(WORK)/uml-fs-more"
+	@$(T)/fs-load/run --kernel "$(WORK)/uml-fs-more/linux" --out "$(BUILD)/fs-load" \
 		$(if $(SECONDS_EACH),--seconds $(SECONDS_EACH)) $(if $(ONLY),--only "$(ONLY)")
 
 torture: tree ## SECONDS=n SEED=s FS=ext4: all that may happen to shared pages, on 4 CPUs, under QEMU
