@@ -6,6 +6,7 @@ import importlib.machinery
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -149,6 +150,48 @@ class Collect(unittest.TestCase):
                  for n in range(0, len(data), 4096)]
         self.assertGreater(len(pages) - len(set(pages)), 150)
         self.assertGreater(len(set(pages)), 150)
+
+
+
+class Disks(unittest.TestCase):
+    def setUp(self):
+        self.shm, self.out = tempfile.mkdtemp(), tempfile.mkdtemp()
+
+    def tearDown(self):
+        shutil.rmtree(self.shm)
+        shutil.rmtree(self.out)
+
+    def test_no_memory_folder(self):
+        self.assertIsNone(RUN.disk_folder(["ext4-4k"], os.path.join(self.shm, "none")))
+
+    def test_finish(self):
+        with open(os.path.join(self.out, "results.tap"), "w", encoding="utf-8"):
+            pass
+        for failed, where in ((1, self.out), (0, None)):
+            with open(os.path.join(self.shm, "disk-x.img"), "w", encoding="utf-8"):
+                pass
+            self.assertEqual(RUN.finish(self.out, self.shm, (1, failed, 0)), failed)
+            self.assertEqual(os.path.exists(os.path.join(self.out, "disk-x.img")),
+                             where == self.out)
+            for folder in (self.out, self.shm):
+                path = os.path.join(folder, "disk-x.img")
+                if os.path.exists(path):
+                    os.unlink(path)
+
+
+class Hung(unittest.TestCase):
+    def test_kernel_of(self):
+        runner = subprocess.Popen(["sh", "-c", "sleep 60 & wait"])
+        try:
+            for _ in range(50):
+                told = RUN.kernel_of(runner.pid)
+                if told != "no kernel":
+                    break
+            self.assertRegex(told, "^State S, .*SigBlk [0-9a-f]+, ticks per second 0, in ")
+        finally:
+            subprocess.call(["pkill", "-P", str(runner.pid)])
+            runner.kill()
+            runner.wait()
 
 
 if __name__ == "__main__":
