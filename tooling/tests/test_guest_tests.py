@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 TOOLING = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -187,6 +188,7 @@ class Hung(unittest.TestCase):
                 told = RUN.kernel_of(runner.pid)
                 if told != "no kernel":
                     break
+                time.sleep(0.1)
             self.assertRegex(told, "^State S, .*SigBlk [0-9a-f]+, ticks per second 0, in ")
         finally:
             subprocess.call(["pkill", "-P", str(runner.pid)])
