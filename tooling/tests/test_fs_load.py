@@ -3,28 +3,15 @@
 """Tests of tooling/fs-load: the program on this machine, and what run makes of
 the output of a guest."""
 
-import importlib.machinery
-import importlib.util
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import unittest
 
-HERE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
-                    "fs-load")
-sys.dont_write_bytecode = True
+from loading import TOOLING, load
 
-
-def load(path, name):
-    loader = importlib.machinery.SourceFileLoader(name, path)
-    module = importlib.util.module_from_spec(
-        importlib.util.spec_from_loader(name, loader))
-    loader.exec_module(module)
-    return module
-
-
+HERE = os.path.join(TOOLING, "fs-load")
 RUN = load(os.path.join(HERE, "run"), "fs_load_run")
 
 

@@ -2,27 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tests of tooling/guest-tests/run: what it makes of the output of a guest."""
 
-import importlib.machinery
-import importlib.util
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
 
-TOOLING = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.dont_write_bytecode = True
-
-
-def load(path, name):
-    loader = importlib.machinery.SourceFileLoader(name, path)
-    module = importlib.util.module_from_spec(
-        importlib.util.spec_from_loader(name, loader))
-    loader.exec_module(module)
-    return module
-
+from loading import TOOLING, load
 
 RUN = load(os.path.join(TOOLING, "guest-tests", "run"), "guest_tests_run")
 

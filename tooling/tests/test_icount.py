@@ -3,25 +3,12 @@
 """Tests of tooling/icount/compare: its verdict on given counts."""
 
 import contextlib
-import importlib.machinery
-import importlib.util
 import io
 import os
-import sys
 import tempfile
 import unittest
 
-TOOLING = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.dont_write_bytecode = True
-
-
-def load(path, name):
-    loader = importlib.machinery.SourceFileLoader(name, path)
-    module = importlib.util.module_from_spec(
-        importlib.util.spec_from_loader(name, loader))
-    loader.exec_module(module)
-    return module
-
+from loading import TOOLING, load
 
 COMPARE = load(os.path.join(TOOLING, "icount", "compare"), "icount_compare")
 

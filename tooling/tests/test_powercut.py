@@ -3,27 +3,14 @@
 """Tests of tooling/powercut/run: acknowledgements, arguments, judgement."""
 
 import contextlib
-import importlib.machinery
-import importlib.util
 import io
 import os
 import re
 import shutil
-import sys
 import tempfile
 import unittest
 
-TOOLING = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.dont_write_bytecode = True
-
-
-def load(path, name):
-    loader = importlib.machinery.SourceFileLoader(name, path)
-    module = importlib.util.module_from_spec(
-        importlib.util.spec_from_loader(name, loader))
-    loader.exec_module(module)
-    return module
-
+from loading import TOOLING, load
 
 RUN = load(os.path.join(TOOLING, "powercut", "run"), "powercut_run")
 

@@ -3,8 +3,6 @@
 """Tests of tooling/qemu-run: its archive, its judgement of a console log."""
 
 import gzip
-import importlib.machinery
-import importlib.util
 import os
 import subprocess
 import sys
@@ -12,17 +10,7 @@ import tempfile
 import types
 import unittest
 
-TOOLING = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.dont_write_bytecode = True
-
-
-def load(path, name):
-    loader = importlib.machinery.SourceFileLoader(name, path)
-    module = importlib.util.module_from_spec(
-        importlib.util.spec_from_loader(name, loader))
-    loader.exec_module(module)
-    return module
-
+from loading import TOOLING, load
 
 RUN = load(os.path.join(TOOLING, "qemu-run"), "qemu_run")
 

@@ -3,8 +3,6 @@
 """Tests of tooling/torture/run: its arguments, its judgement of a run."""
 
 import contextlib
-import importlib.machinery
-import importlib.util
 import io
 import os
 import re
@@ -14,17 +12,7 @@ import tempfile
 import time
 import unittest
 
-TOOLING = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.dont_write_bytecode = True
-
-
-def load(path, name):
-    loader = importlib.machinery.SourceFileLoader(name, path)
-    module = importlib.util.module_from_spec(
-        importlib.util.spec_from_loader(name, loader))
-    loader.exec_module(module)
-    return module
-
+from loading import TOOLING, load
 
 RUN = load(os.path.join(TOOLING, "torture", "run"), "torture_run")
 
