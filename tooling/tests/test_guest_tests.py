@@ -126,6 +126,18 @@ class Collect(unittest.TestCase):
                 self.assertIn(program, programs, name)
                 self.assertTrue(RUN.suits(program, filesystem), (name, program))
 
+    def test_chosen(self):
+        self.assertEqual(RUN.chosen(""), RUN.DEFAULT_FS)
+        self.assertEqual(RUN.chosen("vfat,xfs"), ["vfat", "xfs"])
+        self.assertEqual(sorted(RUN.chosen("other") + RUN.DEFAULT_FS),
+                         sorted(RUN.chosen("all")))
+        self.assertIn("btrfs", RUN.chosen("other"))
+
+    def test_a_guest_has_enough_disks(self):
+        # make_disks() adds the one for what the tests write, and a second one
+        names = {RUN.HOME, *RUN.chosen("other")}
+        self.assertLessEqual(len([n for n in names if RUN.FS[n].make]) + 1, RUN.UML_DISKS)
+
     def test_content_is_the_same_each_time(self):
         trees = []
         for n in range(2):
