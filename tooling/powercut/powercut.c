@@ -46,6 +46,7 @@ static struct option {
 	{ "seed", "1" },
 	{ "procs", "6" },
 	{ "sharing", "1" },		/* 0: the same load, for comparison */
+	{ "direct", "1" },		/* 0: no direct writes */
 	{ "early", "0" },		/* 1: acknowledge what is not durable yet */
 	{ "acked", "" },		/* check: last batch of each, with commas */
 };
@@ -174,7 +175,7 @@ static enum op draw_op(struct process *p)
 	pick = rnd(p, total);
 	for (i = 0; pick >= weights[i]; i++)
 		pick -= weights[i];
-	return i;
+	return i == DIRECT && !atoi(option("direct")) ? WRITE : i;
 }
 
 /* Bytes that a COPY finds in its source. */

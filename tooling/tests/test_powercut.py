@@ -193,6 +193,14 @@ class Rounds(Base):
         self.run_with("--break", "ack")
         self.assertIn("early=1", self.guests[0])
 
+    def test_direct_writes(self):
+        # who checks has to draw what was drawn by who wrote
+        for fs, word in (("ext4", "direct=1"), ("btrfs", "direct=0")):
+            self.assertEqual(self.run_with("--fs", fs)[0], 0)
+            for words in self.guests:
+                if words != "cut":
+                    self.assertIn(word, words.split())
+
     def test_options_are_known(self):
         with open(os.path.join(TOOLING, "powercut", "powercut.c")) as handle:
             table = handle.read().partition("} options[] = {")[2].partition("};")[0]
