@@ -78,6 +78,14 @@ class Guest(Base):
         self.assertIn("seed=7 procs=8 sharing=0 faults=1 without=punch", text)
         self.assertIn("--disk D1 --disk D2", text)
 
+    def test_left_out(self):
+        args = RUN.arguments(self.command("--fs", "btrfs", "--without", "punch"))
+        text = " ".join(RUN.guest_command(args, "K", "P", [], "L"))
+        self.assertIn("without=punch,direct-write,", text)
+        for fs in RUN.FILESYSTEMS.values():
+            for name in filter(None, fs["without"].split(",")):
+                self.assertIn(name, RUN.operations())
+
     def test_options_are_known(self):
         with open(os.path.join(TOOLING, "torture", "torture.c")) as handle:
             table = handle.read().partition("} options[] = {")[2].partition("};")[0]
