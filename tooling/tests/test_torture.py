@@ -69,6 +69,25 @@ class Arguments(Base):
         self.assertIn("/no is not a file", self.refused("--kernel", "/no"))
 
 
+class Build(Base):
+    def test_build_only(self):
+        saved = RUN.build_kernel, RUN.need
+        RUN.build_kernel = lambda *args: " ".join(args)
+        RUN.need = None
+        out = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(out):
+                for fs in ("ext4", "f2fs"):
+                    self.assertEqual(RUN.main(self.command(
+                        "--fs", fs, "--checks", "plain", "--build")), 0)
+        finally:
+            RUN.build_kernel, RUN.need = saved
+        work, plain = os.path.realpath(self.work), RUN.CHECKS["plain"][0]
+        self.assertEqual(out.getvalue().split("\n"), [
+            "%s x86-torture-plain %s" % (work, plain),
+            "%s x86-torture-plain-fs %s x86-fs" % (work, plain), ""])
+
+
 class Guest(Base):
     def test_command(self):
         args = RUN.arguments(self.command("--seed", "7", "--no-sharing", "--without",
