@@ -46,6 +46,7 @@ run: uml ## build and boot a patched kernel, share the pages of two trees, show 
 
 test: setup ## everything that can be tested; ends with `N passed, N failed`
 	@$(T)/setup fs
+	@$(T)/setup bench
 	@$(T)/test
 
 series: tree ## the series as mail: git format-patch with a cover letter, checked with git am
