@@ -4,8 +4,6 @@
 
 import functools
 import http.server
-import importlib.machinery
-import importlib.util
 import json
 import os
 import re
@@ -15,7 +13,8 @@ import tempfile
 import threading
 import unittest
 
-TOOLING = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+from loading import TOOLING, load
+
 BASE = os.path.join(TOOLING, "base")
 
 
@@ -226,11 +225,7 @@ class DebianSource(unittest.TestCase):
     """The private apt sources are derived from the machine's."""
 
     def setUp(self):
-        loader = importlib.machinery.SourceFileLoader(
-            "debian_source", os.path.join(TOOLING, "debian-source"))
-        spec = importlib.util.spec_from_loader("debian_source", loader)
-        self.module = importlib.util.module_from_spec(spec)
-        loader.exec_module(self.module)
+        self.module = load("debian-source")
 
     def test_deb822(self):
         text = """# comment

@@ -12,7 +12,7 @@ import unittest
 from loading import TOOLING, load
 
 HERE = os.path.join(TOOLING, "fs-load")
-RUN = load(os.path.join(HERE, "run"), "fs_load_run")
+RUN = load("fs-load/run")
 
 
 class Program(unittest.TestCase):

@@ -9,9 +9,9 @@ import tempfile
 import time
 import unittest
 
-from loading import TOOLING, load
+from loading import load
 
-RUN = load(os.path.join(TOOLING, "guest-tests", "run"), "guest_tests_run")
+RUN = load("guest-tests/run")
 
 
 class Collect(unittest.TestCase):

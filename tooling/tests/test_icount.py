@@ -4,13 +4,12 @@
 
 import contextlib
 import io
-import os
 import tempfile
 import unittest
 
-from loading import TOOLING, load
+from loading import load
 
-COMPARE = load(os.path.join(TOOLING, "icount", "compare"), "icount_compare")
+COMPARE = load("icount/compare")
 
 
 def counts(**values):

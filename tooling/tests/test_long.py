@@ -12,7 +12,7 @@ import unittest
 
 from loading import TOOLING, load
 
-RUN = load(os.path.join(TOOLING, "long", "run"), "long_run")
+RUN = load("long/run")
 
 
 class Jobs(unittest.TestCase):

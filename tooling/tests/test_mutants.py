@@ -3,24 +3,17 @@
 """Tests of tooling/mutants/run, and of the heads of the mutants."""
 import contextlib
 import glob
-import importlib.machinery
-import importlib.util
 import io
 import os
 import re
-import sys
 import tempfile
 import unittest
 
+from loading import load
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-PATH = os.path.join(ROOT, 'tooling/mutants/run')
-
-sys.dont_write_bytecode = True
-LOADER = importlib.machinery.SourceFileLoader('mutants_run', PATH)
-RUN = importlib.util.module_from_spec(
-    importlib.util.spec_from_loader('mutants_run', LOADER))
-LOADER.exec_module(RUN)
+RUN = load('mutants/run')
 
 BODY = ('--- a/mm/util.c\n+++ b/mm/util.c\n@@ -1,3 +1,2 @@\n one\n-two\n'
         ' three\n')

@@ -12,7 +12,7 @@ import unittest
 
 from loading import TOOLING, load
 
-RUN = load(os.path.join(TOOLING, "powercut", "run"), "powercut_run")
+RUN = load("powercut/run")
 
 
 class Acknowledged(unittest.TestCase):

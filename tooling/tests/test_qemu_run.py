@@ -10,9 +10,9 @@ import tempfile
 import types
 import unittest
 
-from loading import TOOLING, load
+from loading import load
 
-RUN = load(os.path.join(TOOLING, "qemu-run"), "qemu_run")
+RUN = load("qemu-run")
 
 
 def unpack(data):

@@ -12,7 +12,7 @@ import unittest
 
 from loading import TOOLING, load
 
-TORTURE = load(os.path.join(TOOLING, "torture", "run"), "torture_run")
+TORTURE = load("torture/run")
 KERNEL = "the x86-64 kernel builds"
 POWERCUT = "3 power cuts, ext4, x86-64 with 4 CPUs"
 SCRIPT = """

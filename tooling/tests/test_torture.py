@@ -14,7 +14,7 @@ import unittest
 
 from loading import TOOLING, load
 
-RUN = load(os.path.join(TOOLING, "torture", "run"), "torture_run")
+RUN = load("torture/run")
 
 
 class Base(unittest.TestCase):
@@ -134,13 +134,10 @@ class Ending(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             ended = os.path.join(folder, "ended")
             guest = "trap 'touch %s; exit' TERM; echo up; while :; do sleep 0.1; done"
-            code = ("import importlib.machinery as m, importlib.util as u, sys\n"
-                    "sys.dont_write_bytecode = True\n"
-                    "l = m.SourceFileLoader('run', %r)\n"
-                    "r = u.module_from_spec(u.spec_from_loader('run', l))\n"
-                    "l.exec_module(r)\nr.boot(['sh', '-c', %r])\n"
-                    % (os.path.join(TOOLING, "torture", "run"), guest % ended))
-            process = subprocess.Popen([sys.executable, "-c", code],
+            code = ("import sys\nsys.path.insert(0, %r)\nimport programs\n"
+                    "programs.load('torture/run').boot(['sh', '-c', %r])\n"
+                    % (TOOLING, guest % ended))
+            process = subprocess.Popen([sys.executable, "-B", "-c", code],
                                        stdout=subprocess.PIPE)
             self.assertEqual(process.stdout.readline(), b"up\n")
             time.sleep(2)       # until it waits for its guest
