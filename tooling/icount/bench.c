@@ -16,23 +16,20 @@
  * pages in the cache and the faults.
  */
 #define _GNU_SOURCE
-#include <errno.h>
+#define INIT_SAYS "bench: error: "
+#define INIT_STATUS 1
+#include "init.h"
+
 #include <fcntl.h>
 #include <linux/futex.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #ifndef MADV_COLD
 #define MADV_COLD 20
@@ -61,36 +58,6 @@ static char *map;
 static char buf[PAGE] __attribute__((aligned(4096)));
 static int pipefd[2], nullfd;
 static volatile char sink;
-
-static void leave(int status)
-{
-	printf("guest: status %d\n", status);
-	fflush(stdout);
-	reboot(RB_AUTOBOOT);
-	for (;;)
-		pause();
-}
-
-static void die(const char *format, ...)
-{
-	va_list args;
-	int error = errno;
-
-	printf("bench: error: ");
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	if (error)
-		printf(" (%s)", strerror(error));
-	printf("\n");
-	leave(1);
-}
-
-#define must(what) ({							\
-	long result = (long)(what);					\
-	if (result == -1)						\
-		die("%s, line %d", #what, __LINE__);			\
-	result; })
 
 /* ---- the counter -------------------------------------------------------- */
 

@@ -17,10 +17,11 @@
  */
 #include "pxa_util.h"
 
+#define INIT_SAYS	"powercut: FAILED: "
+#define INIT_STATUS	1
+#include "init.h"
+
 #include <linux/falloc.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <sys/reboot.h>
 #include <sys/uio.h>
 #include <termios.h>
 
@@ -99,47 +100,6 @@ static const char *option(const char *name)
 	abort();
 }
 
-static void __attribute__((noreturn)) leave(int status)
-{
-	printf("guest: status %d\n", status);
-	fflush(stdout);
-	reboot(RB_AUTOBOOT);
-	for (;;)
-		pause();
-}
-
-static void __attribute__((noreturn, format(printf, 1, 2))) fail(const char *format, ...)
-{
-	va_list args;
-	int error = errno;
-
-	printf("powercut: FAILED: ");
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf(" (errno %d)\n", error);
-	fflush(stdout);
-	if (getpid() == 1)
-		leave(1);
-	s->failed = 1;
-	_exit(1);
-}
-
-#define must(what) ({							\
-	long result = (long)(what);					\
-									\
-	if (result == -1)						\
-		fail("%s, line %d", #what, __LINE__);			\
-	result; })
-
-static uint64_t rnd64(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state * 0x2545f4914f6cdd1dULL;
-}
-
 static unsigned int rnd(struct process *p, unsigned int n)
 {
 	return (rnd64(&p->rnd) >> 33) % n;
@@ -152,9 +112,7 @@ static void start(struct process *p, int number)
 	int i;
 
 	p->number = number;
-	p->rnd = (seed + 1) * 0x9e3779b97f4a7c15ULL + number * 0x632be59bd9b4e019ULL + 1;
-	for (i = 0; i < 8; i++)
-		rnd64(&p->rnd);
+	rnd_seed(&p->rnd, seed, number);
 	for (i = 0; i < FILES; i++) {
 		struct state *f = &p->state[i];
 		size_t page;
@@ -336,7 +294,7 @@ static void write_all(int fd, const void *data, size_t len, off_t off, int flags
 	ssize_t n = must(pwritev2(fd, &v, 1, off, flags));
 
 	if (n != (ssize_t)len)
-		fail("%zd of %zu bytes written at %ld", n, len, (long)off);
+		die("%zd of %zu bytes written at %ld", n, len, (long)off);
 }
 
 /* The bytes that a step writes: the state has them already. */
@@ -430,7 +388,7 @@ static void acknowledge(int tty, int process, unsigned long number)
 	int n = sprintf(line, "ack %d %lu.\n", process, number);
 
 	if (must(write(tty, line, n)) != n)
-		fail("acknowledgement cut short");
+		die("acknowledgement cut short");
 	must(tcdrain(tty));
 	s->acks++;
 }
@@ -445,13 +403,13 @@ static void look(struct process *p, int file)
 
 	must(fstat(fds[file], &st));
 	if ((size_t)st.st_size != f->size)
-		fail("process %d file %d: %ld bytes, must be %zu", p->number, file,
-		     (long)st.st_size, f->size);
+		die("process %d file %d: %ld bytes, must be %zu", p->number, file,
+		    (long)st.st_size, f->size);
 	n = must(pread(fds[file], buf, BYTES, 0));
 	if (n != (ssize_t)f->size || memcmp(buf, f->data, n))
-		fail("process %d file %d: wrong by read()", p->number, file);
+		die("process %d file %d: wrong by read()", p->number, file);
 	if (memcmp(maps[file], f->data, f->size))
-		fail("process %d file %d: wrong by mapping", p->number, file);
+		die("process %d file %d: wrong by mapping", p->number, file);
 	s->checked += f->size / PAGE;
 }
 
@@ -560,7 +518,7 @@ static void begin_sharing(void)
 	if (!atoi(option("sharing")))
 		return;
 	if (sysctl_ksm_file("1"))
-		fail("cannot set vm.ksm_file: kernel without KSM_FILE?");
+		die("cannot set vm.ksm_file: kernel without KSM_FILE?");
 	ksm_write("run", 1);
 }
 
@@ -666,7 +624,7 @@ static int check(int procs)
 	for (i = 0; i < procs; i++) {
 		acked = strtoul(text, &end, 10);
 		if (end == text || *end != (i < procs - 1 ? ',' : 0))
-			fail("acked must have %d numbers", procs);
+			die("acked must have %d numbers", procs);
 		text = end + 1;
 		total += acked;
 		start(&p, i);
@@ -718,24 +676,25 @@ int main(int argc, char **argv)
 	mount("none", "/dev", "devtmpfs", 0, NULL);
 	procs = atoi(option("procs"));
 	if (procs < 1 || procs > PROCS)
-		fail("procs is not from 1 to %d", PROCS);
+		die("procs is not from 1 to %d", PROCS);
 	seed = strtoull(option("seed"), NULL, 0);
 	s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	must((long)s);
+	init_failed = &s->failed;
 	r = seed * 2 + 1;
 	for (kind = 1; kind < KINDS; kind++)
 		for (i = 0; i < PAGE; i++)
 			pattern[kind][i] = rnd64(&r) >> 40;
 	if (mount(option("disk"), top, option("fs"), 0, NULL))
-		fail("cannot mount %s as %s", option("disk"), option("fs"));
+		die("cannot mount %s as %s", option("disk"), option("fs"));
 	if (!strcmp(option("mode"), "write"))
 		write_until_killed(procs);
 	bad = check(procs);
 	/* what is not as it must be is not so by an error of the cache alone */
 	write_str("/proc/sys/vm/drop_caches", "3");
 	if (bad != check(procs))
-		fail("read again, the files are not the same");
+		die("read again, the files are not the same");
 	if (umount(top))
-		fail("cannot unmount");
+		die("cannot unmount");
 	leave(bad ? 1 : 0);
 }

@@ -30,13 +30,14 @@
  */
 #include "pxa_util.h"
 
+#define INIT_SAYS	"torture: error: "
+#define INIT_STATUS	2
+#include "init.h"
+
 #include <dirent.h>
 #include <linux/fs.h>
 #include <pthread.h>
-#include <stdarg.h>
-#include <stdatomic.h>
 #include <sys/ioctl.h>
-#include <sys/reboot.h>
 #include <sys/sendfile.h>
 #include <sys/swap.h>
 #include <sys/uio.h>
@@ -139,59 +140,14 @@ static const char *option(const char *name)
 	abort();
 }
 
-static void leave(int status)
-{
-	printf("guest: status %d\n", status);
-	fflush(stdout);
-	reboot(RB_AUTOBOOT);
-	for (;;)
-		pause();
-}
-
-static void die(const char *format, ...)
-{
-	va_list args;
-	int error = errno;
-
-	printf("torture: error: ");
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf(" (%s)\n", strerror(error));
-	fflush(stdout);
-	if (getpid() == 1)
-		leave(2);
-	s->failed = 1;
-	_exit(2);
-}
-
-#define must(what) ({							\
-	long result = (long)(what);					\
-									\
-	if (result == -1)						\
-		die("%s, line %d", #what, __LINE__);			\
-	result; })
-
-static uint64_t rnd64(void)
-{
-	rnd_state ^= rnd_state << 13;
-	rnd_state ^= rnd_state >> 7;
-	rnd_state ^= rnd_state << 17;
-	return rnd_state * 0x2545f4914f6cdd1dULL;
-}
-
 static unsigned int rnd(unsigned int n)
 {
-	return (rnd64() >> 33) % n;
+	return (rnd64(&rnd_state) >> 33) % n;
 }
 
 static void rnd_start(int number)
 {
-	int i;
-
-	rnd_state = (seed + 1) * 0x9e3779b97f4a7c15ULL + number * 0x632be59bd9b4e019ULL + 1;
-	for (i = 0; i < 8; i++)
-		rnd64();
+	rnd_seed(&rnd_state, seed, number);
 }
 
 /* ---- report ------------------------------------------------------------- */
@@ -1778,8 +1734,8 @@ static void draw(void)
 	a.off = rnd(PAGE);
 	a.len = 1 + rnd(rnd(3) ? 300 : 3 * PAGE);
 	a.kind = rnd(10) ? rnd(KINDS) : OWN;
-	a.x = rnd64();
-	a.y = rnd64();
+	a.x = rnd64(&rnd_state);
+	a.y = rnd64(&rnd_state);
 }
 
 static void on_fault(int sig, siginfo_t *info, void *context)
@@ -2010,8 +1966,8 @@ static void disturber(int number)
 		pick = rnd(total);
 		for (i = 0; pick >= disturbances[i].weight; i++)
 			pick -= disturbances[i].weight;
-		a.x = rnd64();
-		a.y = rnd64();
+		a.x = rnd64(&rnd_state);
+		a.y = rnd64(&rnd_state);
 		p->since = now();
 		p->what = disturbances[i].name;
 		note(disturbances[i].name, -1, -1, 0, 0);
@@ -2214,7 +2170,7 @@ static void make_files(void)
 	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	for (i = 1; i < KINDS; i++)
 		for (j = 0; j < PAGE; j += 8) {
-			uint64_t word = rnd64();
+			uint64_t word = rnd64(&rnd_state);
 
 			memcpy(&s->pattern[i][j], &word, 8);
 		}
@@ -2366,6 +2322,7 @@ int main(int argc, char **argv)
 	if (procs < 1 || procs > MAX_PROCS - 2)
 		die("procs is not from 1 to %d", MAX_PROCS - 2);
 	s = shared_memory(sizeof(*s));
+	init_failed = &s->failed;
 	disturbed = shared_memory(sizeof(*disturbed) * 32);
 	blocks_off = shared_memory(sizeof(*blocks_off));
 	me = MAX_PROCS - 1;
