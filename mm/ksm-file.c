@@ -38,6 +38,7 @@
 #include <linux/rhashtable.h>
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
+#include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/swap.h>
@@ -54,6 +55,9 @@
 #define KSM_FILE_OWNER		0x4	/* owner and read permissions of the file */
 #define KSM_FILE_NARROWEST	0x7
 
+/* In the mode of every domain: of shmem, which has no other copy of the page. */
+#define KSM_FILE_SWAPBACKED	(1ULL << 63)
+
 /**
  * struct ksm_file_domain - only pages with equal domains are merged
  * @userns: address of the user namespace; a shared page pins it, as each alias
@@ -62,7 +66,7 @@
  *	cgroup it is not used again, while pages stay charged to one that is gone
  * @uid: owner of the file
  * @gid: group of the file
- * @mode: who may read it
+ * @mode: who may read it, and KSM_FILE_SWAPBACKED
  *
  * What does not belong to the domain is 0. There is no padding.
  */
@@ -139,6 +143,7 @@ static u8 ksm_file_parts __read_mostly = KSM_FILE_NARROWEST;
 static bool ksm_file_only_zero __read_mostly;
 
 /* Bounds of what all this needs in memory, see ksm_file_init(). */
+static unsigned long ksm_file_max_unswappable __read_mostly;
 static unsigned long ksm_file_max_sharing __read_mostly;
 static unsigned long ksm_file_max_unshared __read_mostly;
 
@@ -156,6 +161,7 @@ static unsigned long ksm_file_seqnr;
 /* All nodes, including those that are full. */
 static DEFINE_SPINLOCK(ksm_file_node_lock);
 static LIST_HEAD(ksm_file_nodes);
+static unsigned long ksm_file_nr_unswappable;
 
 static LIST_HEAD(ksm_file_cands);
 static unsigned long ksm_file_nr_cands;
@@ -275,6 +281,8 @@ static void ksm_file_domain_get(struct ksm_file_domain *domain,
 		domain->gid = __kgid_val(inode->i_gid);
 		domain->mode = inode->i_mode & 0444;
 	}
+	if (PageSwapBacked(page))
+		domain->mode |= KSM_FILE_SWAPBACKED;
 }
 
 static bool ksm_file_domain_is(const struct ksm_file_domain *domain,
@@ -297,7 +305,7 @@ static void ksm_file_domain_widen(struct ksm_file_domain *domain)
 	if (!(ksm_file_parts & KSM_FILE_OWNER)) {
 		domain->uid = 0;
 		domain->gid = 0;
-		domain->mode = 0;
+		domain->mode &= KSM_FILE_SWAPBACKED;
 	}
 }
 
@@ -339,15 +347,43 @@ static void ksm_file_node_hash(struct ksm_file_node *node)
 						ksm_file_node_params);
 }
 
+static bool ksm_file_node_unswappable(const struct ksm_file_node *node)
+{
+	return node->domain.mode & KSM_FILE_SWAPBACKED;
+}
+
+/* Fails if there are too many that have to stay in memory. */
+static bool ksm_file_node_add(struct ksm_file_node *node)
+{
+	bool unswappable = ksm_file_node_unswappable(node);
+	bool ok;
+
+	spin_lock(&ksm_file_node_lock);
+	ok = !unswappable ||
+	     ksm_file_nr_unswappable < READ_ONCE(ksm_file_max_unswappable);
+	if (ok) {
+		list_add_tail(&node->list, &ksm_file_nodes);
+		ksm_file_nr_unswappable += unswappable;
+	}
+	spin_unlock(&ksm_file_node_lock);
+	return ok;
+}
+
+static void ksm_file_node_del(struct ksm_file_node *node)
+{
+	spin_lock(&ksm_file_node_lock);
+	list_del(&node->list);
+	ksm_file_nr_unswappable -= ksm_file_node_unswappable(node);
+	spin_unlock(&ksm_file_node_lock);
+}
+
 static void ksm_file_release(struct pxa *pxa)
 {
 	struct ksm_file_node *node = container_of(pxa, struct ksm_file_node,
 						  pxa);
 
 	ksm_file_node_unhash(node);
-	spin_lock(&ksm_file_node_lock);
-	list_del(&node->list);
-	spin_unlock(&ksm_file_node_lock);
+	ksm_file_node_del(node);
 	kfree_rcu(node, rcu);
 }
 
@@ -620,16 +656,14 @@ static int ksm_file_merge_two(struct page *page,
 	node->parts = ksm_file_parts;
 	node->pxa.ops = &ksm_file_pxa_ops;
 
-	spin_lock(&ksm_file_node_lock);
-	list_add_tail(&node->list, &ksm_file_nodes);
-	spin_unlock(&ksm_file_node_lock);
-
+	if (!ksm_file_node_add(node)) {
+		err = pxa_refuse(PXA_REFUSED_LIMIT);
+		goto free;
+	}
 	err = pxa_protect(page, cand->mapping, cand->index, 1, &node->pxa,
 			  first);
 	if (err) {
-		spin_lock(&ksm_file_node_lock);
-		list_del(&node->list);
-		spin_unlock(&ksm_file_node_lock);
+		ksm_file_node_del(node);
 		goto free;
 	}
 	/* From here on it can't change, as it may have before. */
@@ -699,7 +733,7 @@ static void ksm_file_scan_page(const struct ksm_file_item *item,
 		pxa_refuse(PXA_REFUSED_UNSUPPORTED);
 		return;
 	}
-	if (PageDirty(page) || PageWriteback(page)) {
+	if ((PageDirty(page) && !PageSwapBacked(page)) || PageWriteback(page)) {
 		pxa_refuse(PXA_REFUSED_DIRTY);
 		return;
 	}
@@ -801,14 +835,16 @@ static bool ksm_file_readable(struct file *file)
  * @vma: the area, under mmap_lock
  *
  * The filesystem has to be asked before a page is written through the area, or
- * else its page protection could allow to write to a shared page. And the file
- * was opened by somebody who may read it.
+ * else its page protection could allow to write to a shared page, which is looked
+ * after for shmem only. And the file was opened by somebody who may read it.
  *
  * Return: true if it may.
  */
 bool ksm_file_vma(struct vm_area_struct *vma)
 {
-	return vma->vm_file && vma->vm_ops && vma->vm_ops->page_mkwrite &&
+	return vma->vm_file && vma->vm_ops &&
+	       (vma->vm_ops->page_mkwrite ||
+		shmem_mapping(vma->vm_file->f_mapping)) &&
 	       (vma->vm_flags & VM_MAYREAD) &&
 	       mapping_pxa_allowed(vma->vm_file->f_mapping) &&
 	       ksm_file_readable(vma->vm_file);
@@ -1057,27 +1093,36 @@ void ksm_file_scan(unsigned int npages, const struct ksm_file_params *params)
  * @vma: the area; mmap_lock is held for writing
  * @start: first address
  * @end: end address
+ *
+ * Return: 0, or -ENOMEM if some are still shared.
  */
-void ksm_file_unmerge_vma(struct vm_area_struct *vma, unsigned long start,
-			  unsigned long end)
+int ksm_file_unmerge_vma(struct vm_area_struct *vma, unsigned long start,
+			 unsigned long end)
 {
-	if (vma->vm_file && ksm_file_vma(vma))
-		pxa_break_range(vma->vm_file->f_mapping,
-				linear_page_index(vma, start),
-				linear_page_index(vma, end - 1));
+	if (!vma->vm_file || !ksm_file_vma(vma))
+		return 0;
+	return pxa_break_range(vma->vm_file->f_mapping,
+			       linear_page_index(vma, start),
+			       linear_page_index(vma, end - 1));
 }
 
-/* Break all aliases of a locked page. */
-static void ksm_file_unmerge_page(struct page *page)
+/*
+ * Break all aliases of a locked page.  Returns false if some have to stay until
+ * there is memory, since the page has no other copy.
+ */
+static bool ksm_file_unmerge_page(struct page *page)
 {
 	while (page_is_ksm_file(page)) {
 		struct pxa_alias *alias;
 
 		alias = hlist_entry(page_pxa(page)->aliases.first,
 				    struct pxa_alias, node);
-		pxa_break_alias(page, alias->mapping, alias->index);
+		if (pxa_break_alias(page, alias->mapping, alias->index) ==
+		    -ENOMEM && PageSwapBacked(page))
+			return false;
 		cond_resched();
 	}
+	return true;
 }
 
 /* Does a walk want this page, for all or only for what is forbidden? */
@@ -1134,7 +1179,7 @@ static bool ksm_file_unmerge_round(bool all)
 		end = list_is_last(&mark.list, &ksm_file_nodes);
 		spin_unlock(&ksm_file_node_lock);
 		if (page) {
-			ksm_file_unmerge_page(page);
+			busy |= !ksm_file_unmerge_page(page);
 			unlock_page(page);
 			put_page(page);
 		}
@@ -1328,6 +1373,7 @@ static struct kobj_attribute file_##name##_attr = __ATTR_RW(file_##name)
 
 KSM_FILE_BOUND(max_sharing);
 KSM_FILE_BOUND(max_unshared);
+KSM_FILE_BOUND(max_unswappable);
 
 static ssize_t file_full_scans_show(struct kobject *kobj,
 				    struct kobj_attribute *attr, char *buf)
@@ -1356,6 +1402,7 @@ static ssize_t name##_show(struct kobject *kobj,			\
 static struct kobj_attribute name##_attr = __ATTR_RO_MODE(name, 0400)
 
 KSM_FILE_COUNTER(file_pages_shared, pxa_node_state(NR_PXA_SHARED));
+KSM_FILE_COUNTER(file_pages_unswappable, READ_ONCE(ksm_file_nr_unswappable));
 KSM_FILE_COUNTER(file_pages_sharing, pxa_node_state(NR_PXA_SHARING));
 KSM_FILE_COUNTER(file_merges, pxa_event(PXA_MERGE));
 KSM_FILE_COUNTER(file_breaks, pxa_event(PXA_BREAK));
@@ -1376,9 +1423,11 @@ static struct attribute *ksm_file_attrs[] = {
 	&file_content_attr.attr,
 	&file_max_sharing_attr.attr,
 	&file_max_unshared_attr.attr,
+	&file_max_unswappable_attr.attr,
 	&file_full_scans_attr.attr,
 	&file_pages_shared_attr.attr,
 	&file_pages_sharing_attr.attr,
+	&file_pages_unswappable_attr.attr,
 	&file_pages_unshared_attr.attr,
 	&file_merges_attr.attr,
 	&file_breaks_attr.attr,
@@ -1431,6 +1480,8 @@ static int __init ksm_file_init(void)
 	 */
 	ksm_file_max_unshared = totalram_pages();
 	ksm_file_max_sharing = 4 * totalram_pages();
+	/* Shared pages of shmem stay in memory, whose use is thus limited. */
+	ksm_file_max_unswappable = totalram_pages() / 4;
 
 	err = rhltable_init(&ksm_file_node_table, &ksm_file_node_params);
 	if (!err)

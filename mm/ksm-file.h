@@ -28,8 +28,8 @@ bool ksm_file_vma(struct vm_area_struct *vma);
 int ksm_file_enter(struct mm_struct *mm);
 void ksm_file_exit(struct mm_struct *mm);
 void ksm_file_scan(unsigned int npages, const struct ksm_file_params *params);
-void ksm_file_unmerge_vma(struct vm_area_struct *vma, unsigned long start,
-			  unsigned long end);
+int ksm_file_unmerge_vma(struct vm_area_struct *vma, unsigned long start,
+			 unsigned long end);
 int ksm_file_unmerge_all(void);
 
 #else
@@ -53,9 +53,10 @@ static inline void ksm_file_scan(unsigned int npages,
 {
 }
 
-static inline void ksm_file_unmerge_vma(struct vm_area_struct *vma,
-					unsigned long start, unsigned long end)
+static inline int ksm_file_unmerge_vma(struct vm_area_struct *vma,
+				       unsigned long start, unsigned long end)
 {
+	return 0;
 }
 
 static inline int ksm_file_unmerge_all(void)

@@ -13,8 +13,11 @@
  * - The page turns ordinary in place only while nobody else can hold a
  *   reference, since a reader of a former alias must never see a later write.
  *
- * As the content is also on disk, emptying a slot is always a legal way out
- * where a copy can't be had.
+ * Where the content is also on disk, emptying a slot is a legal way out if a copy
+ * can't be had.  A page with PG_swapbacked, of shmem, has no other copy: its slots
+ * are emptied by truncation only, breaking may fail, and reclaim leaves it alone
+ * while it is shared.  It is clean as all protected pages are; a page that takes
+ * its place is dirty.
  *
  * Lock order: mmap_lock, lock of the protected page, lock of the page that is
  * merged into it (trylock), i_mmap_rwsem, pte lock, i_pages lock; the last
@@ -59,7 +62,10 @@
 /* The state that a page must be free of to be shared, beyond being clean. */
 #define PXA_REFUSED_FLAGS						\
 	(1UL << PG_error | 1UL << PG_reserved | 1UL << PG_private_2 |	\
-	 1UL << PG_owner_priv_1 | 1UL << PG_swapbacked)
+	 1UL << PG_owner_priv_1)
+
+/* How often a break that must not fail is tried once there is memory for it. */
+#define PXA_TRIES	16
 
 static struct kmem_cache *pxa_alias_cache __ro_after_init;
 
@@ -174,13 +180,26 @@ void pxa_hide_events(unsigned long *events, const struct file *file)
 					      sizeof(*events));
 }
 
+#ifdef CONFIG_NUMA
+/* Has somebody chosen the nodes that pages of this file of shmem are on? */
+static bool pxa_shmem_placed(struct inode *inode)
+{
+	return !RB_EMPTY_ROOT(&SHMEM_I(inode)->policy.root);
+}
+#else
+static bool pxa_shmem_placed(struct inode *inode)
+{
+	return false;
+}
+#endif
+
 /**
  * mapping_pxa_allowed - may the pages of this mapping be shared?
  * @mapping: a mapping that cannot go away
  *
  * The filesystem must have opted in, see FS_ALLOW_PXA.  Beyond that the cached
- * pages must be a clean copy of what the filesystem can read again, and nobody
- * may know a page by other means than the slot.
+ * pages must be a clean copy of what the filesystem can read again, or belong to
+ * shmem, and nobody may know a page by other means than the slot.
  *
  * Return: true if they may.
  */
@@ -194,9 +213,13 @@ bool mapping_pxa_allowed(struct address_space *mapping)
 		return false;
 	if (IS_DAX(inode) || IS_SWAPFILE(inode) || IS_ENCRYPTED(inode))
 		return false;
-	if (shmem_mapping(mapping) || mapping_unevictable(mapping) ||
-	    mapping_exiting(mapping))
+	if (mapping_unevictable(mapping) || mapping_exiting(mapping))
 		return false;
+	/* Drivers that keep their objects in shmem may insist on a zone. */
+	if (shmem_mapping(mapping))
+		return !pxa_shmem_placed(inode) &&
+		       gfp_zone(mapping_gfp_mask(mapping)) ==
+		       gfp_zone(GFP_HIGHUSER_MOVABLE);
 	return mapping->a_ops->readpage && !mapping->a_ops->freepage;
 }
 
@@ -348,6 +371,13 @@ static void pxa_remap_slot(struct page *old, struct page *new,
 	pxa_rmap_walk_alias(new, mapping, index, &rwc);
 }
 
+/* Has @page something that is going to be written back to its file? */
+static bool pxa_page_dirty(struct page *page)
+{
+	return PageWriteback(page) ||
+	       (PageDirty(page) && !PageSwapBacked(page));
+}
+
 /*
  * Not with __GFP_FS: btrfs allocates here, and reclaim could evict the inode of
  * @page, or one that shares the page it is merged into, and wait for a lock that
@@ -380,9 +410,10 @@ static int pxa_quiesce(struct page *page, struct address_space *mapping,
 	if (page->mapping != mapping || page->index != index)
 		return pxa_refuse(PXA_REFUSED_BUSY);
 	if (!mapping_pxa_allowed(mapping) || !pxa_page_allowed(page) ||
+	    PageSwapBacked(page) != shmem_mapping(mapping) ||
 	    index >= DIV_ROUND_UP(i_size_read(mapping->host), PAGE_SIZE))
 		return pxa_refuse(PXA_REFUSED_UNSUPPORTED);
-	if (PageDirty(page) || PageWriteback(page))
+	if (pxa_page_dirty(page))
 		return pxa_refuse(PXA_REFUSED_DIRTY);
 
 	/* Before the costly part, and before buffers are dropped for nothing */
@@ -431,11 +462,13 @@ static int pxa_freeze(struct xa_state *xas, struct page *page, int refs)
 	 * Dirty bits of ptes were transferred by the unmap.  After the freeze:
 	 * who had a reference may have set the page dirty before dropping it.
 	 */
-	if (PageDirty(page) || PageWriteback(page)) {
+	if (pxa_page_dirty(page)) {
 		page_ref_unfreeze(page, refs + 1);
 		return -EIO;
 	}
 	xas_clear_mark(xas, PAGECACHE_TAG_TOWRITE);
+	/* Of shmem; nobody is left who could set it again. */
+	ClearPageDirty(page);
 	return 0;
 }
 
@@ -450,6 +483,14 @@ static int pxa_refuse_freeze(int err)
 	default:
 		return pxa_refuse(PXA_REFUSED_PINNED);
 	}
+}
+
+/* A page gets its first or loses its last slot, or @page is replaced. */
+static void pxa_count_page(struct page *page, int n)
+{
+	mod_lruvec_page_state(page, NR_FILE_PAGES, n);
+	if (PageSwapBacked(page))
+		mod_lruvec_page_state(page, NR_SHMEM, n);
 }
 
 static void pxa_link(struct pxa *pxa, struct pxa_alias *alias,
@@ -551,6 +592,9 @@ int pxa_merge(struct page *old, struct address_space *mapping, pgoff_t index,
 		return pxa_refuse(PXA_REFUSED_UNSUPPORTED);
 	pxa_debug_page(page, mapping, index);
 
+	if (PageSwapBacked(old) != PageSwapBacked(page))
+		return pxa_refuse(PXA_REFUSED_UNSUPPORTED);
+
 	err = pxa_quiesce(old, mapping, index, &refs);
 	if (err)
 		return err;
@@ -578,7 +622,7 @@ int pxa_merge(struct page *old, struct address_space *mapping, pgoff_t index,
 		xas_store(&xas, page);
 		old->mapping = NULL;
 		/* Leave old->index set: truncation lookup relies upon it */
-		__dec_lruvec_page_state(old, NR_FILE_PAGES);
+		pxa_count_page(old, -1);
 		page_ref_unfreeze(old, refs);
 	}
 	xas_unlock_irq(&xas);
@@ -617,7 +661,7 @@ static bool pxa_unlink(struct page *page, struct pxa *pxa,
 	hlist_del(&alias->node);
 	if (--pxa->nr)
 		return false;
-	__dec_lruvec_page_state(page, NR_FILE_PAGES);
+	pxa_count_page(page, -1);
 	WRITE_ONCE(page->mapping, NULL);
 	return true;
 }
@@ -713,6 +757,15 @@ static void pxa_drop(struct page *page, struct pxa *pxa,
 	put_page(page);
 }
 
+/* Drop what the hardware has lost; if it was the only copy, fsync() tells so. */
+static void pxa_drop_lost(struct page *page, struct pxa *pxa,
+			  struct pxa_alias *alias)
+{
+	if (PageSwapBacked(page))
+		mapping_set_error(alias->mapping, -EIO);
+	pxa_drop(page, pxa, alias);
+}
+
 /**
  * pxa_drop_alias - take a protected page out of one slot
  * @page: locked protected page, with a reference of the caller
@@ -720,7 +773,8 @@ static void pxa_drop(struct page *page, struct pxa *pxa,
  * @index: offset in @mapping, in pages
  *
  * As if the page had been reclaimed from this file: ptes are unmapped, the next
- * access reads from disk.  Never allocates and never fails.
+ * access reads from disk.  Of shmem it loses the content.  Never allocates and
+ * never fails.
  *
  * Return: 0, or -ENOENT if the slot does not hold the page.
  */
@@ -769,6 +823,8 @@ int pxa_dissolve(struct page *page, int refs)
 		hlist_del(&alias->node);
 		pxa->nr = 0;
 		page->index = index;
+		if (PageSwapBacked(page))
+			SetPageDirty(page);
 		/* Who sees the mapping without lock also sees the index. */
 		smp_store_release(&page->mapping, mapping);
 		mod_node_page_state(page_pgdat(page), NR_PXA_SHARED, -1);
@@ -790,8 +846,9 @@ int pxa_dissolve(struct page *page, int refs)
  * @index: offset in @mapping, in pages; the alias is listed
  * @gfp: how to allocate the copy
  *
- * Return: 0: an ordinary page is in the slot; -ENOMEM or -EHWPOISON: it is
- * empty, since there was no memory, or the content is lost.
+ * Return: 0: an ordinary page is in the slot; -ENOMEM: there was no memory, the
+ * slot is empty, or still shares the page if that has PG_swapbacked; -EHWPOISON:
+ * it is empty, since the content is lost.
  */
 int pxa_copy_break(struct pxa *pxa, struct page *page,
 		   struct address_space *mapping, pgoff_t index, gfp_t gfp)
@@ -802,7 +859,7 @@ int pxa_copy_break(struct pxa *pxa, struct page *page,
 	bool last;
 
 	if (PageHWPoison(page)) {
-		pxa_drop(page, pxa, alias);
+		pxa_drop_lost(page, pxa, alias);
 		return -EHWPOISON;
 	}
 	if (!pxa_dissolve(page, 1)) {
@@ -815,14 +872,15 @@ int pxa_copy_break(struct pxa *pxa, struct page *page,
 	if (!new || mem_cgroup_charge(new, current->mm, gfp)) {
 		if (new)
 			put_page(new);
-		pxa_drop(page, pxa, alias);
+		if (!PageSwapBacked(page))
+			pxa_drop(page, pxa, alias);
 		return -ENOMEM;
 	}
 	copy_highpage(new, page);
 	if (PageHWPoison(page)) {
 		/* Since the test above: who knows what was copied. */
 		put_page(new);
-		pxa_drop(page, pxa, alias);
+		pxa_drop_lost(page, pxa, alias);
 		return -EHWPOISON;
 	}
 	__SetPageLocked(new);
@@ -830,6 +888,10 @@ int pxa_copy_break(struct pxa *pxa, struct page *page,
 	new->index = index;
 	flush_dcache_page(new);
 	SetPageUptodate(new);
+	if (PageSwapBacked(page)) {
+		__SetPageSwapBacked(new);
+		SetPageDirty(new);
+	}
 
 	pxa_unmap_slot(page, mapping, index);
 
@@ -837,7 +899,7 @@ int pxa_copy_break(struct pxa *pxa, struct page *page,
 	VM_BUG_ON_PAGE(xas_load(&xas) != page, page);
 	get_page(new);
 	xas_store(&xas, new);
-	__inc_lruvec_page_state(new, NR_FILE_PAGES);
+	pxa_count_page(new, 1);
 	last = pxa_unlink(page, pxa, alias);
 	xas_unlock_irq(&xas);
 
@@ -866,8 +928,8 @@ int pxa_copy_break(struct pxa *pxa, struct page *page,
  * Context: process context, may sleep. The allocation does not enter the
  * filesystem, whose locks the caller may hold, and does not insist, since the
  * page is locked for all files that share it.
- * Return: 0; -ENOMEM or -EHWPOISON if the slot was emptied; -ENOENT if it does
- * not hold the page.
+ * Return: 0; -ENOMEM or -EHWPOISON if the slot was emptied, but with -ENOMEM and
+ * PG_swapbacked nothing has changed; -ENOENT if it does not hold the page.
  */
 int pxa_break_alias(struct page *page, struct address_space *mapping,
 		    pgoff_t index)
@@ -887,15 +949,64 @@ int pxa_break_alias(struct page *page, struct address_space *mapping,
 	return err;
 }
 
-/* Lock @page, break the alias if it still is one, drop a reference. */
-static void pxa_break_put(struct page *page, struct address_space *mapping,
-			  pgoff_t index)
+/**
+ * pxa_make_room - wait for the memory of a copy
+ * @mapping: the file's mapping, which can't go away
+ * @gfp: flags that the allocation has besides those of @mapping
+ *
+ * For pages of shmem, which are not dropped where a copy can't be had. Reclaim
+ * that enters filesystems, and the OOM killer, must not wait for a protected
+ * page: this is what there is instead of an allocation that insists.
+ *
+ * Context: process context, may sleep, as for an allocation of a new page of
+ * the file; no page locked.
+ * Return: 0 if there was memory a moment ago, else -ENOMEM.
+ */
+int pxa_make_room(struct address_space *mapping, gfp_t gfp)
 {
-	lock_page(page);
-	if (PageXA(page))
-		pxa_break_alias(page, mapping, index);
-	unlock_page(page);
+	struct page *page;
+	int err;
+
+	gfp |= mapping_gfp_mask(mapping);
+	page = __page_cache_alloc(gfp);
+	if (!page)
+		return -ENOMEM;
+	err = mem_cgroup_charge(page, current->mm, gfp);
 	put_page(page);
+	return err;
+}
+
+/**
+ * pxa_break_put - stop sharing one slot's page, and drop a reference to it
+ * @page: page that was found in the slot; unlocked, with a reference
+ * @mapping: the file's mapping, which can't go away
+ * @index: offset in @mapping, in pages
+ *
+ * Context: as for pxa_make_room().
+ * Return: 0 if the slot has something else now; -ENOMEM if it still shares the
+ * page, which has no other copy.
+ */
+int pxa_break_put(struct page *page, struct address_space *mapping,
+		  pgoff_t index)
+{
+	unsigned int tries = PXA_TRIES;
+	int err;
+
+	do {
+		err = 0;
+		lock_page(page);
+		if (PageXA(page))
+			err = pxa_break_alias(page, mapping, index);
+		unlock_page(page);
+		if (err != -ENOMEM || !PageSwapBacked(page)) {
+			err = 0;
+			break;
+		}
+		/* What was freed may be gone before the page is locked again. */
+	} while (--tries && !fatal_signal_pending(current) &&
+		 !pxa_make_room(mapping, 0));
+	put_page(page);
+	return err;
 }
 
 /**
@@ -906,12 +1017,14 @@ static void pxa_break_put(struct page *page, struct address_space *mapping,
  *
  * Context: process context, may sleep; no page locked. Nothing keeps pages from
  * being merged again right after. Ends early for a process that is killed.
+ * Return: 0, or -ENOMEM if pages that have no other copy are still shared.
  */
-void pxa_break_range(struct address_space *mapping, pgoff_t start, pgoff_t end)
+int pxa_break_range(struct address_space *mapping, pgoff_t start, pgoff_t end)
 {
 	struct page *pages[PAGEVEC_SIZE];
 	pgoff_t indices[PAGEVEC_SIZE];
 	unsigned int i, nr;
+	int err = 0;
 
 	while (start <= end &&
 	       (nr = find_get_entries(mapping, start, PAGEVEC_SIZE, pages,
@@ -919,16 +1032,17 @@ void pxa_break_range(struct address_space *mapping, pgoff_t start, pgoff_t end)
 		for (i = 0; i < nr; i++) {
 			if (xa_is_value(pages[i]))
 				continue;
-			if (indices[i] <= end && PageXA(pages[i]))
-				pxa_break_put(pages[i], mapping, indices[i]);
-			else
+			if (indices[i] > end || !PageXA(pages[i]))
 				put_page(pages[i]);
+			else if (pxa_break_put(pages[i], mapping, indices[i]))
+				err = -ENOMEM;
 		}
 		start = indices[nr - 1] + 1;
 		if (!start || fatal_signal_pending(current))
 			break;
 		cond_resched();
 	}
+	return err;
 }
 
 bool __pxa_break_lookup(struct page *page, struct address_space *mapping,
@@ -936,8 +1050,9 @@ bool __pxa_break_lookup(struct page *page, struct address_space *mapping,
 {
 	if (fgp_flags & FGP_NOWAIT)
 		return false;
-	pxa_break_alias(page, mapping, index);
-	return true;
+	/* A page that has to stay would be found again, and again. */
+	return pxa_break_alias(page, mapping, index) != -ENOMEM ||
+	       !PageSwapBacked(page);
 }
 
 bool __pxa_filemap_fault(struct vm_fault *vmf, struct page *page)
@@ -957,7 +1072,8 @@ bool __pxa_filemap_fault(struct vm_fault *vmf, struct page *page)
  * @vmf: the fault; vmf->page is protected, vmf->pte mapped and locked
  *
  * Return: 0 with the pte unlocked; the access faults again, on an ordinary
- * page, and the filesystem is asked for permission then.
+ * page, and the filesystem is asked for permission then. VM_FAULT_OOM if it has
+ * to stay shared.
  */
 vm_fault_t pxa_wp_fault(struct vm_fault *vmf)
 	__releases(vmf->ptl)
@@ -967,9 +1083,9 @@ vm_fault_t pxa_wp_fault(struct vm_fault *vmf)
 
 	get_page(page);
 	pte_unmap_unlock(vmf->pte, vmf->ptl);
-	pxa_break_put(page, vma->vm_file->f_mapping,
-		      linear_page_index(vma, vmf->address));
-	return 0;
+	return pxa_break_put(page, vma->vm_file->f_mapping,
+			     linear_page_index(vma, vmf->address)) ?
+	       VM_FAULT_OOM : 0;
 }
 
 void __pxa_truncate(struct address_space *mapping, pgoff_t index,
@@ -984,7 +1100,7 @@ bool __pxa_invalidate(struct address_space *mapping, pgoff_t index,
 {
 	struct pxa_alias *alias;
 
-	if (!PageXA(page))
+	if (!PageXA(page) || PageSwapBacked(page))
 		return false;
 	alias = pxa_find_alias(page, mapping, index);
 	/* Whether others have it mapped must make no difference that shows. */
@@ -999,6 +1115,10 @@ int __pxa_invalidate2(struct address_space *mapping, pgoff_t index,
 {
 	struct page *now;
 
+	if (PageXA(page) && PageSwapBacked(page)) {
+		unlock_page(page);
+		return -EBUSY;
+	}
 	if (PageXA(page) && !pxa_drop_alias(page, mapping, index)) {
 		unlock_page(page);
 		return 0;
@@ -1030,6 +1150,11 @@ bool pxa_reclaim(struct page *page, struct mem_cgroup *target_memcg)
 	struct pxa_alias *alias;
 	void *shadow = NULL;
 
+	/* As an ordinary page it can be swapped when it comes by again. */
+	if (PageSwapBacked(page)) {
+		pxa_dissolve(page, 1);
+		return false;
+	}
 	/* A reference besides the aliases' and that of the isolation? */
 	if (page_mapped(page) || page_count(page) != 1 + pxa->nr)
 		return false;
@@ -1069,10 +1194,14 @@ void __pxa_evict(struct page *page)
 	struct pxa *pxa = page_pxa(page);
 	unsigned int nr = pxa->nr;
 
+	/* With PG_hwpoison who has it mapped gets a signal at the next access. */
+	if (PageSwapBacked(page) && page_mapped(page))
+		try_to_unmap(page, PXA_TTU_FLAGS &
+			     ~(TTU_MIGRATION | TTU_IGNORE_HWPOISON));
 	/* Dropping the last one releases @pxa. */
 	while (nr--)
-		pxa_drop(page, pxa, hlist_entry(pxa->aliases.first,
-						struct pxa_alias, node));
+		pxa_drop_lost(page, pxa, hlist_entry(pxa->aliases.first,
+						     struct pxa_alias, node));
 }
 
 /* Put @new in the place of @page into one slot; both are locked. */
@@ -1118,6 +1247,8 @@ int pxa_migrate_page(struct page *new, struct page *page,
 
 	new->index = page->index;
 	new->mapping = page->mapping;
+	if (PageSwapBacked(page))
+		__SetPageSwapBacked(new);
 	migrate_page_copy(new, page);
 	WRITE_ONCE(pxa->pfn, page_to_pfn(new));
 	pxa_debug_migrated(new);
@@ -1127,8 +1258,8 @@ int pxa_migrate_page(struct page *new, struct page *page,
 		cond_resched();
 	}
 
-	dec_lruvec_page_state(page, NR_FILE_PAGES);
-	inc_lruvec_page_state(new, NR_FILE_PAGES);
+	pxa_count_page(page, -1);
+	pxa_count_page(new, 1);
 	mod_node_page_state(page_pgdat(page), NR_PXA_SHARED, -1);
 	mod_node_page_state(page_pgdat(new), NR_PXA_SHARED, 1);
 	mod_node_page_state(page_pgdat(page), NR_PXA_SHARING, 1L - pxa->nr);
@@ -1143,29 +1274,35 @@ int pxa_migrate_page(struct page *new, struct page *page,
  * @addr: user address
  * @page: the page mapped there, with a reference, which is dropped
  *
- * The caller has to look the page up again.
+ * Return: 0: the caller has to look the page up again; -ENOMEM.
  */
-void pxa_unpin(struct vm_area_struct *vma, unsigned long addr,
-	       struct page *page)
+int pxa_unpin(struct vm_area_struct *vma, unsigned long addr,
+	      struct page *page)
 {
-	pxa_break_put(page, vma->vm_file->f_mapping,
-		      linear_page_index(vma, addr));
+	return pxa_break_put(page, vma->vm_file->f_mapping,
+			     linear_page_index(vma, addr));
 }
 
-bool __pxa_break_user(unsigned long addr, struct page *page)
+int __pxa_break_user(unsigned long addr, struct page *page)
 {
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
+	int err = 0;
 
 	mmap_read_lock(mm);
 	vma = find_vma(mm, addr);
-	if (vma && addr >= vma->vm_start && vma->vm_file)
-		pxa_break_put(page, vma->vm_file->f_mapping,
-			      linear_page_index(vma, addr));
-	else
+	if (!vma || addr < vma->vm_start || !vma->vm_file) {
 		put_page(page);
+	} else if (vma->vm_flags & VM_MIXEDMAP) {
+		/* The page is that of another file, and not to be replaced. */
+		put_page(page);
+		err = -EFAULT;
+	} else {
+		err = pxa_break_put(page, vma->vm_file->f_mapping,
+				    linear_page_index(vma, addr));
+	}
 	mmap_read_unlock(mm);
-	return true;
+	return err ?: -EAGAIN;
 }
 
 /**

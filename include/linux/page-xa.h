@@ -36,7 +36,8 @@ struct vm_fault;
  *	(or none) is in its page cache slot afterwards. Called with the page
  *	locked and the alias found; may sleep, must not take another page's
  *	lock except that of a page nobody else knows. Returns 0, or -ENOMEM or
- *	-EHWPOISON if the alias was dropped instead. An owner of clean pages uses
+ *	-EHWPOISON if the alias was dropped instead; with -ENOMEM it stays if
+ *	the page has PG_swapbacked. An owner of clean pages uses
  *	pxa_copy_break(); one whose page is dirty or carries private data has
  *	to hand over the page itself, and must not rely on dropping it.
  * @release: the last alias is gone, @pxa is no longer reachable from the page.
@@ -121,6 +122,52 @@ static inline struct pxa *page_pxa(struct page *page)
 			      ~PAGE_MAPPING_XA_MASK);
 }
 
+/**
+ * pxa_wrprotect - what a pte of this page may look like
+ * @pte: as the area wants it
+ * @page: locked page, or one that can't become protected now
+ *
+ * Areas of shmem have writable ptes without asking for it by a fault.
+ *
+ * Return: @pte, but read-only if @page is protected.
+ */
+static inline pte_t pxa_wrprotect(pte_t pte, struct page *page)
+{
+	return pte_write(pte) && PageXA(page) ? pte_wrprotect(pte) : pte;
+}
+
+/**
+ * pxa_change_pte - the same for a change of an area's permissions
+ * @vma: the area
+ * @addr: address of the page
+ * @pte: as the area wants it; the lock of the page table is held
+ *
+ * Return: @pte, but read-only if it maps a protected page.
+ */
+static inline pte_t pxa_change_pte(struct vm_area_struct *vma,
+				   unsigned long addr, pte_t pte)
+{
+	struct page *page = NULL;
+
+	if (IS_ENABLED(CONFIG_PAGE_XA) && pte_write(pte) &&
+	    (vma->vm_flags & VM_SHARED))
+		page = vm_normal_page(vma, addr, pte);
+	return page ? pxa_wrprotect(pte, page) : pte;
+}
+
+/**
+ * pxa_unswappable - has this page to stay in memory?
+ * @page: locked page
+ *
+ * Swap has one owner for each slot of shmem, and a shared page many.
+ *
+ * Return: true if reclaim need not try.
+ */
+static inline bool pxa_unswappable(struct page *page)
+{
+	return PageXA(page) && PageSwapBacked(page) && page_pxa(page)->nr > 1;
+}
+
 #ifdef CONFIG_PAGE_XA
 
 bool mapping_pxa_allowed(struct address_space *mapping);
@@ -139,11 +186,14 @@ int pxa_copy_break(struct pxa *pxa, struct page *page,
 		   struct address_space *mapping, pgoff_t index, gfp_t gfp);
 int pxa_break_alias(struct page *page, struct address_space *mapping,
 		    pgoff_t index);
+int pxa_make_room(struct address_space *mapping, gfp_t gfp);
+int pxa_break_put(struct page *page, struct address_space *mapping,
+		  pgoff_t index);
 int pxa_drop_alias(struct page *page, struct address_space *mapping,
 		   pgoff_t index);
 int pxa_dissolve(struct page *page, int refs);
-void pxa_break_range(struct address_space *mapping, pgoff_t start,
-		     pgoff_t end);
+int pxa_break_range(struct address_space *mapping, pgoff_t start,
+		    pgoff_t end);
 unsigned long pxa_node_state(enum node_stat_item item);
 unsigned long pxa_event(enum vm_event_item item);
 bool __pxa_stat_hidden(const struct file *file);
@@ -181,9 +231,9 @@ void __pxa_evict(struct page *page);
 int pxa_migrate_page(struct page *new, struct page *page,
 		     enum migrate_mode mode);
 void rmap_walk_pxa(struct page *page, struct rmap_walk_control *rwc);
-void pxa_unpin(struct vm_area_struct *vma, unsigned long addr,
-	       struct page *page);
-bool __pxa_break_user(unsigned long addr, struct page *page);
+int pxa_unpin(struct vm_area_struct *vma, unsigned long addr,
+	      struct page *page);
+int __pxa_break_user(unsigned long addr, struct page *page);
 struct page *pxa_read_private_page(struct address_space *mapping,
 				   pgoff_t index, struct file *file);
 
@@ -262,14 +312,15 @@ static inline void rmap_walk_pxa(struct page *page,
 {
 }
 
-static inline void pxa_unpin(struct vm_area_struct *vma, unsigned long addr,
-			     struct page *page)
+static inline int pxa_unpin(struct vm_area_struct *vma, unsigned long addr,
+			    struct page *page)
 {
+	return 0;
 }
 
-static inline bool __pxa_break_user(unsigned long addr, struct page *page)
+static inline int __pxa_break_user(unsigned long addr, struct page *page)
 {
-	return false;
+	return 0;
 }
 
 static inline struct page *pxa_read_private_page(struct address_space *mapping,
@@ -414,30 +465,36 @@ static inline bool pxa_invalidate2(struct address_space *mapping,
  * pxa_evict - take a page with a hardware error away from everybody
  * @page: locked page
  *
- * Return: true if it was protected; it is in no slot and no pte now, and each
- * file reads its content again from disk.
+ * A protected page is in no slot and no pte any more.
+ *
+ * Return: true if it was protected and each file reads its content again from
+ * disk; false also if it was protected and had no other copy.
  */
 static inline bool pxa_evict(struct page *page)
 {
 	if (!PageXA(page))
 		return false;
 	__pxa_evict(page);
-	return true;
+	return !PageSwapBacked(page);
 }
 
 /**
  * pxa_pin_unshares - does pinning this page require that it is unshared?
+ * @vma: the area that maps it, or NULL if it is not known
  * @page: a mapped page
  * @flags: FOLL_* flags
  *
  * The holder of a long-lived or DMA pin expects to see later writes through
- * the same mapping, which a shared page never shows.
+ * the same mapping, which a shared page never shows. What a socket has received
+ * is not written to.
  *
  * Return: true if it has to be unshared by pxa_unpin() first.
  */
-static inline bool pxa_pin_unshares(struct page *page, unsigned int flags)
+static inline bool pxa_pin_unshares(struct vm_area_struct *vma,
+				    struct page *page, unsigned int flags)
 {
-	return (flags & (FOLL_PIN | FOLL_LONGTERM)) && PageXA(page);
+	return (flags & (FOLL_PIN | FOLL_LONGTERM)) && PageXA(page) &&
+	       !(vma && (vma->vm_flags & VM_MIXEDMAP));
 }
 
 /**
@@ -445,12 +502,13 @@ static inline bool pxa_pin_unshares(struct page *page, unsigned int flags)
  * @addr: user address in current->mm
  * @page: page found there, with a reference
  *
- * Return: true if @page is protected; then the reference is gone, the sharing
- * is broken and the caller has to look the page up again.
+ * Return: 0 if @page is not protected.  Else the reference is gone, and -EAGAIN:
+ * the sharing is broken and the caller has to look the page up again; -ENOMEM;
+ * -EFAULT if this is no place of the page in its file.
  */
-static inline bool pxa_break_user(unsigned long addr, struct page *page)
+static inline int pxa_break_user(unsigned long addr, struct page *page)
 {
-	return PageXA(page) && __pxa_break_user(addr, page);
+	return PageXA(page) ? __pxa_break_user(addr, page) : 0;
 }
 
 #endif /* _LINUX_PAGE_XA_H */

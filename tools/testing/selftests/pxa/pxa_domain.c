@@ -329,6 +329,8 @@ static void memcg_gone(void)
 	group_reads(0, &a);
 	group_reads(0, &c);
 	group_end(0);
+	/* Its id is free for the next one when it is offline. */
+	msleep(1000);
 	group_new(0);
 	group_reads(0, &b);
 	map_two(&a, &b);

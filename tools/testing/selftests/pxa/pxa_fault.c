@@ -97,8 +97,8 @@ static int do_mlock(struct pair *p)
 	return mlock(p->a.map + psz, psz) ? -errno : 0;
 }
 
-/* @page of a is in doubt, and all behind it if @tail; -1: none is. */
-static void each_allocation(int (*op)(struct pair *p), int page, bool tail)
+/* The bytes of a from @from on are in doubt, up to @to or, if that is 0, the end. */
+static void each_allocation(int (*op)(struct pair *p), size_t from, size_t to)
 {
 	int nth, ret, failed = 0;
 	bool injected = true;
@@ -117,24 +117,23 @@ static void each_allocation(int (*op)(struct pair *p), int page, bool tail)
 	pf_close(&p.a);
 	pf_close(&p.b);
 	for (nth = 1; injected && nth <= MAX_NTH; nth++) {
-		size_t from, to;
-
 		pxa_nonce += 1000;
 		pair_setup(&p, PROT_READ, MAP_SHARED);
 		injected = with_failure(nth, op, &p, &ret);
 		failed += injected;
 		pf_check(&p.b);
-		if (page >= 0) {
-			from = page * psz;
-			to = tail ? p.a.size : from + psz;
+		if (from != to) {
+			size_t len = (to ?: p.a.size) - from;
+
 			/* what it is now is what it has to stay */
 			pf_unmap(&p.a);
-			if (tail)
+			if (!to)
 				REQ(OP(ftruncate(p.a.fd, p.a.size)) == 0);
-			REQ(OP(pread(p.a.fd, p.a.shadow + from, to - from, from)) ==
-			    (ssize_t)(to - from));
-			REQ(OP(pwrite(p.a.fd, p.a.shadow + from, to - from, from)) ==
-			    (ssize_t)(to - from));
+			REQ(OP(pread(p.a.fd, p.a.shadow + from, len, from)) ==
+			    (ssize_t)len);
+			pf_check(&p.a);
+			REQ(OP(pwrite(p.a.fd, p.a.shadow + from, len, from)) ==
+			    (ssize_t)len);
 		}
 		pf_check(&p.a);
 		pf_check_cold(&p.b);
@@ -151,42 +150,42 @@ static void each_allocation(int (*op)(struct pair *p), int page, bool tail)
 
 static void write_part(void)
 {
-	each_allocation(do_write, 1, false);
+	each_allocation(do_write, psz + 100, psz + 109);
 }
 
 static void write_page(void)
 {
-	each_allocation(do_write_page, 1, false);
+	each_allocation(do_write_page, psz, 2 * psz);
 }
 
 static void truncate_to_mid_page(void)
 {
-	each_allocation(do_truncate, 1, true);
+	each_allocation(do_truncate, psz + 100, 0);
 }
 
 static void punch_part(void)
 {
-	each_allocation(do_punch, 1, false);
+	each_allocation(do_punch, psz + 100, psz + 1100);
 }
 
 static void unmergeable(void)
 {
-	each_allocation(do_unmergeable, -1, false);
+	each_allocation(do_unmergeable, 0, 0);
 }
 
 static void run_2(void)
 {
-	each_allocation(do_run_2, -1, false);
+	each_allocation(do_run_2, 0, 0);
 }
 
 static void fadvise_dontneed(void)
 {
-	each_allocation(do_dontneed, -1, false);
+	each_allocation(do_dontneed, 0, 0);
 }
 
 static void mlock_shared(void)
 {
-	each_allocation(do_mlock, -1, false);
+	each_allocation(do_mlock, 0, 0);
 }
 
 #define T(name) { #name, name, 300 }

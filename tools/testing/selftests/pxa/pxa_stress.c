@@ -33,6 +33,7 @@ struct worker {
 
 static struct worker w;
 static volatile unsigned long *total;	/* ops of each process */
+static bool direct;			/* there are direct writes */
 static uint64_t seed;
 
 static unsigned int rnd(unsigned int n)
@@ -316,7 +317,10 @@ static void step(void)
 	} else if (kind < 39) {
 		op_punch(f);
 	} else if (kind < 44) {
-		op_direct(f);
+		if (direct)
+			op_direct(f);
+		else
+			op_write(f);
 	} else if (kind < 58) {
 		op_check_some(f);
 	} else if (kind < 60) {
@@ -393,6 +397,7 @@ static void stress(unsigned int seconds)
 	total = mmap(NULL, psz, PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	REQ(total != MAP_FAILED);
+	direct = has_direct();
 	ksft_print_msg("seed %llu, %u s\n", (unsigned long long)seed, seconds);
 	merge_start();
 	for (i = 0; i < PROCS; i++) {

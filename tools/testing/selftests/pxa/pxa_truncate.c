@@ -185,6 +185,8 @@ static void store_past_end(void)
 {
 	struct pair p;
 
+	if (on_tmpfs())
+		pxa_skip("tmpfs keeps what is stored past the end");
 	pair_short_tail(&p);
 	op_store(p.a.map + 5 * psz + 2000, 0xee);
 	REQ(p.b.map[6 * psz + 2000] == 0);

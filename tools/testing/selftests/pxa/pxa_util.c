@@ -7,6 +7,7 @@
 #include <time.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <linux/magic.h>
 #include <linux/userfaultfd.h>
 
 #define KSM_DIR		"/sys/kernel/mm/ksm/"
@@ -429,6 +430,30 @@ void must_not_ksm(const void *a)
 {
 	if (page_ksm(a))
 		FAIL("KPF_KSM is set: pfn %llx", (unsigned long long)page_pfn(a));
+}
+
+bool on_tmpfs(void)
+{
+	struct statfs st;
+
+	REQ(statfs(pxa_scratch, &st) == 0);
+	return st.f_type == TMPFS_MAGIC;
+}
+
+bool has_direct(void)
+{
+	char path[500];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/direct", pxa_scratch);
+	fd = open(path, O_RDWR | O_CREAT | O_DIRECT, 0600);
+	/* It may have been made nevertheless. */
+	unlink(path);
+	if (fd < 0 && errno == EINVAL)
+		return false;
+	REQ(fd >= 0);
+	close(fd);
+	return true;
 }
 
 /* ------------------------------------------------------------------------ */

@@ -150,6 +150,10 @@ void must_share(const void *a, const void *b);
 void must_not_share(const void *a, const void *b);
 void must_not_ksm(const void *a);
 
+/* On tmpfs? Its pages are never written back, and are shared nevertheless. */
+bool on_tmpfs(void);
+bool has_direct(void);			/* O_DIRECT on this filesystem? */
+
 /* --- contents --- */
 void fill(void *buf, size_t len, unsigned long content);
 

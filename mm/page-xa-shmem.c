@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Protected pages of shmem
+ *
+ * Other than a page of a disk, one of shmem is the only copy of its content
+ * while it is in the page cache.  So no slot is emptied for lack of memory: who
+ * has to have an ordinary page waits for memory, with the page unlocked, or gets
+ * an error.
+ */
+
+#include <linux/fs.h>
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/page-xa.h>
+#include <linux/pagemap.h>
+#include <linux/sched.h>
+#include <linux/shmem_fs.h>
+
+#include "page-xa-shmem.h"
+
+static bool pxa_shmem_reads(enum sgp_type sgp, struct vm_fault *vmf)
+{
+	if (vmf)
+		return !(vmf->flags & FAULT_FLAG_WRITE) ||
+		       !(vmf->vma->vm_flags & VM_SHARED);
+	return sgp == SGP_READ;
+}
+
+/**
+ * pxa_shmem_get - shmem_getpage_gfp() has found a protected page
+ * @pagep: that page, locked and with a reference; NULL on error
+ * @mapping: the file's mapping
+ * @index: offset in @mapping, in pages
+ * @sgp: what for, as far as it is no fault
+ * @vmf: the fault, or NULL
+ *
+ * Return: 0: it is to be read, and only that, as it is.  -EEXIST: the caller has
+ * to look again, for an ordinary page.  -ENOMEM: there was no memory for one.
+ */
+int pxa_shmem_get(struct page **pagep, struct address_space *mapping,
+		  pgoff_t index, enum sgp_type sgp, struct vm_fault *vmf)
+{
+	struct page *page = *pagep;
+
+	if (pxa_shmem_reads(sgp, vmf))
+		return 0;
+	*pagep = NULL;
+	unlock_page(page);
+	return pxa_break_put(page, mapping, index) ?: -EEXIST;
+}
+
+/**
+ * pxa_shmem_sgp - how to get a page for a read that has to allocate
+ * @mapping: the file's mapping
+ * @index: offset in @mapping, in pages
+ * @sgp: as without protected pages: SGP_CACHE for splice and the kernel itself
+ *
+ * Return: @sgp, or SGP_READ if there is a protected page that need not be
+ * unshared to be read.
+ */
+enum sgp_type pxa_shmem_sgp(struct address_space *mapping, pgoff_t index,
+			    enum sgp_type sgp)
+{
+	struct page *page;
+
+	if (sgp != SGP_CACHE)
+		return sgp;
+	page = find_get_page(mapping, index);
+	if (!page)
+		return sgp;
+	if (PageXA(page))
+		sgp = SGP_READ;
+	put_page(page);
+	return sgp;
+}
+
+/**
+ * pxa_shmem_getpage - shmem_getpage() of a page whose ends are to be zeroed
+ * @inode: of shmem
+ * @index: offset in the file, in pages
+ * @pagep: the page, locked and with a reference; NULL if there is none
+ *
+ * For truncation, which can't fail.
+ */
+void pxa_shmem_getpage(struct inode *inode, pgoff_t index, struct page **pagep)
+{
+	struct address_space *mapping = inode->i_mapping;
+
+	for (;;) {
+		struct page *page;
+		int err;
+
+		shmem_getpage(inode, index, pagep, SGP_READ);
+		page = *pagep;
+		if (!page || !PageXA(page))
+			return;
+		*pagep = NULL;
+		err = pxa_break_alias(page, mapping, index);
+		unlock_page(page);
+		put_page(page);
+		if (err == -ENOMEM)
+			pxa_make_room(mapping, __GFP_NOFAIL);
+		cond_resched();
+	}
+}
