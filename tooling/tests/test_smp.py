@@ -22,8 +22,6 @@ RESULTS=$OUT/results.tap
 . "$TOOLING/smp.sh"
 SMP_TORTURE=5 SMP_POWERCUT=6
 %s
-smp_begin
-trap smp_end EXIT
 smp
 summary
 """
@@ -69,16 +67,16 @@ class Smp(unittest.TestCase):
 
     def test_all(self):
         status, results, text = self.smp(
-            build="sleep 2", torture="echo 'torture: 9 operations, 8 merges'")
+            torture="echo 'torture: 9 operations, 8 merges'")
         self.assertEqual(status, 0, text)
         self.assertEqual(set(results.values()), {"ok"})
         self.assertEqual(list(results), [KERNEL] + [
             "torture, %s, 20 s, x86-64 with 4 CPUs" % fs
-            for fs in ("ext4", "xfs", "btrfs", "f2fs")] + [POWERCUT])
+            for fs in ("ext4", "xfs", "btrfs", "f2fs", "tmpfs")] + [POWERCUT])
         self.assertIn("torture: 9 operations, 8 merges", text)
         with open(os.path.join(self.out, "calls"), encoding="utf-8") as handle:
             calls = handle.read().splitlines()
-        self.assertEqual(len(calls), 6)
+        self.assertEqual(len(calls), 7)
         for call in calls[1:]:
             self.assertTrue(call.endswith(" --kernel kernel"), call)
 
@@ -101,7 +99,7 @@ class Smp(unittest.TestCase):
             build="(sleep 4; touch %s) & wait" % mark)
         self.assertEqual(status, 0, text)
         self.assertEqual(results.pop("other"), "ok")
-        self.assertEqual(len(results), 6)
+        self.assertEqual(len(results), 7)
         self.assertEqual(set(results.values()), {"SKIP"})
         self.assertIn("no time: not built in 2 s", text)
         time.sleep(4)
@@ -127,7 +125,7 @@ class Smp(unittest.TestCase):
         self.assertEqual(status, 0, text)
         self.assertEqual(results[POWERCUT], "SKIP")
         self.assertEqual([how for name, how in results.items() if name != POWERCUT],
-                         ["ok"] * 5)
+                         ["ok"] * 6)
 
 
 if __name__ == "__main__":
