@@ -244,6 +244,7 @@ static void pipes(void)
 
 static void seals(void)
 {
+	unsigned char *got;
 	struct pfile a, b;
 
 	memfd_new(&a, "a", 4);
@@ -258,7 +259,12 @@ static void seals(void)
 	REQ(pwrite(a.fd, "x", 1, psz) == -1 && errno == EPERM);
 	check_counters(1, 1);
 	pf_store(&b, b.map, 2 * psz, 9, 44);
-	check(&a, &b);
+	pf_check(&b);
+	/* v5.9 does not map it once more for an fd that may write. */
+	got = malloc(psz);
+	REQ(got && OP(pread(a.fd, got, psz, psz)) == (ssize_t)psz);
+	if (memcmp(got, a.shadow + psz, psz))
+		FAIL("the sealed file has changed");
 }
 
 static unsigned char *segment(void)
