@@ -1071,6 +1071,7 @@ static void set_page_dirty_writeback(struct kunit *test)
 {
 	struct probe *p = test->priv;
 	struct page *page;
+	bool dirty;
 	int known;
 
 	probe_mmap(test);
@@ -1082,8 +1083,8 @@ static void set_page_dirty_writeback(struct kunit *test)
 			clear_page_dirty_for_io_mapping(p->mapping, page) :
 			clear_page_dirty_for_io(page));
 		KUNIT_EXPECT_FALSE(test, PageDirty(page));
-		KUNIT_EXPECT_FALSE(test,
-			clear_page_dirty_for_io_mapping(p->mapping, page));
+		dirty = clear_page_dirty_for_io_mapping(p->mapping, page);
+		KUNIT_EXPECT_FALSE(test, dirty);
 		unlock_page(page);
 		put_page(page);
 		probe_check(test, PROBE_SET_PAGE_DIRTY, 1);

@@ -56,7 +56,7 @@
 #define KSM_FILE_NARROWEST	0x7
 
 /* In the mode of every domain: of shmem, which has no other copy of the page. */
-#define KSM_FILE_SWAPBACKED	(1ULL << 63)
+#define KSM_FILE_SWAPBACKED	BIT_ULL(63)
 
 /**
  * struct ksm_file_domain - only pages with equal domains are merged

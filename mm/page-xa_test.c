@@ -2165,7 +2165,7 @@ static pte_t pxt_set_pte(struct kunit *test, pgoff_t index, pte_t pte)
 {
 	struct pxt *t = test->priv;
 	unsigned long addr = pxt_addr(index);
-	spinlock_t *ptl;
+	spinlock_t *ptl;	/* of the page table */
 	pte_t *ptep, old;
 
 	ptep = get_locked_pte(t->mm, addr, &ptl);

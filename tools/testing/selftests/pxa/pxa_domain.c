@@ -14,8 +14,6 @@
 #define GROUPS		3
 #define OVERLAYFS_MAGIC	0x794c7630
 
-extern char __executable_start[], etext[];
-
 static const char * const counters[] = {
 	"file_pages_shared", "file_pages_sharing", "file_pages_unshared",
 	"file_merges", "file_breaks", "file_drops", "file_reclaims",
@@ -540,21 +538,6 @@ static void counters_not_for_all(void)
 	pair_check(&p);
 }
 
-/* The program that exec_only() starts: have its own text merged. */
-static int advise_text(void)
-{
-	uintptr_t start = (uintptr_t)__executable_start & ~(psz - 1);
-	uintptr_t end = ((uintptr_t)etext + psz - 1) & ~(psz - 1);
-
-	if (madvise((void *)start, end - start, MADV_MERGEABLE))
-		return 2;
-	/* The caller waits for this. */
-	if (write(3, "x", 1) != 1)
-		return 3;
-	pause();
-	return 0;
-}
-
 static void copy_self(const char *path, mode_t mode)
 {
 	static char buf[1 << 16];
@@ -593,7 +576,7 @@ static bool texts_meet(const char *name, mode_t mode, bool wait)
 		pid[i] = fork();
 		REQ(pid[i] >= 0);
 		if (!pid[i]) {
-			char *argv[] = { path, "--advise", NULL };
+			char *const argv[] = { path, "--advise", NULL };
 
 			fd = open(path, O_PATH);
 			REQ(fd >= 0);

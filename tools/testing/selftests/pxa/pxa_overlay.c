@@ -7,8 +7,6 @@
 
 #define NOBODY	65534
 
-extern char __executable_start[], etext[];
-
 struct layers {
 	char lower[440];
 	char upper[440];
@@ -275,21 +273,6 @@ static void copy_up_under_ksmd(void)
 
 /* ------------------------------------------------------------------------ */
 
-/* The program that exec_only() starts: have its own text merged. */
-static int advise_text(void)
-{
-	uintptr_t start = (uintptr_t)__executable_start & ~(psz - 1);
-	uintptr_t end = ((uintptr_t)etext + psz - 1) & ~(psz - 1);
-
-	if (madvise((void *)start, end - start, MADV_MERGEABLE))
-		return 2;
-	/* The caller waits for this. */
-	if (write(3, "x", 1) != 1)
-		return 3;
-	pause();
-	return 0;
-}
-
 static void copy_self(const char *path, mode_t mode)
 {
 	static char buf[1 << 16];
@@ -319,7 +302,7 @@ static pid_t start(const char *path)
 	pid = fork();
 	REQ(pid >= 0);
 	if (!pid) {
-		char *argv[] = { (char *)path, "--advise", NULL };
+		char *const argv[] = { (char *)path, "--advise", NULL };
 
 		fd = open(path, O_PATH);
 		REQ(fd >= 0);

@@ -205,4 +205,8 @@ void limited_squeeze(void);
 
 int pxa_userfaultfd(void *addr, size_t len);
 
+/* For a program that a test starts: have its own text merged, and stay. */
+int advise_text(void);
+extern char __executable_start[], etext[];
+
 #endif /* _PXA_UTIL_H */
