@@ -26,6 +26,7 @@
  */
 
 #include <linux/backing-dev.h>
+#include <linux/cpu.h>
 #include <linux/cred.h>
 #include <linux/dax.h>
 #include <linux/fs.h>
