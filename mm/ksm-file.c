@@ -172,6 +172,9 @@ static struct kmem_cache *ksm_file_slot_cache __ro_after_init;
 /* How many shared pages are tried, and entries looked at under a spinlock. */
 #define KSM_FILE_TRIES	16
 
+/* How often memory is waited for to take pages apart that must not be dropped. */
+#define KSM_FILE_ROUNDS	100
+
 /*
  * How to allocate for a group that may be at its limit: under cgroup v1 reclaim
  * that may enter filesystems waits for writeback, which may be in the hands of
@@ -708,10 +711,17 @@ static void ksm_file_scan_shared(struct page *page,
 			node->digest = ksm_file_digest(page, &node->domain,
 						       params);
 		}
+		/* Nobody shares it any more, and others may want to. */
+		if (ksm_file_node_unswappable(node) && node->pxa.nr == 1 &&
+		    READ_ONCE(ksm_file_nr_unswappable) >=
+		    READ_ONCE(ksm_file_max_unswappable) &&
+		    !pxa_dissolve(page, 1))
+			goto out;
 		/* Its hash entry was given up while it was full. */
 		if (node->pxa.nr < params->max_sharing)
 			ksm_file_node_hash(node);
 	}
+out:
 	unlock_page(page);
 }
 
@@ -1099,7 +1109,9 @@ void ksm_file_scan(unsigned int npages, const struct ksm_file_params *params)
 int ksm_file_unmerge_vma(struct vm_area_struct *vma, unsigned long start,
 			 unsigned long end)
 {
-	if (!vma->vm_file || !ksm_file_vma(vma))
+	/* Also if the file has become one that is not scanned any more. */
+	if (!vma->vm_file ||
+	    !(file_inode(vma->vm_file)->i_sb->s_type->fs_flags & FS_ALLOW_PXA))
 		return 0;
 	return pxa_break_range(vma->vm_file->f_mapping,
 			       linear_page_index(vma, start),
@@ -1160,13 +1172,14 @@ static struct page *ksm_file_walk_step(struct ksm_file_node *mark, bool all,
 
 /*
  * Go over all nodes once.  A mark in the list tells where to go on, so that the
- * lock is held for a few of them at a time, however many there are.  Returns
- * true if some were busy.
+ * lock is held for a few of them at a time, however many there are.  Returns 0,
+ * -EAGAIN if some were busy, or -ENOMEM if there was no memory for some.
  */
-static bool ksm_file_unmerge_round(bool all)
+static int ksm_file_unmerge_round(bool all)
 {
 	struct ksm_file_node mark = { };
 	bool busy = false, end;
+	int err = 0;
 
 	spin_lock(&ksm_file_node_lock);
 	list_add(&mark.list, &ksm_file_nodes);
@@ -1179,7 +1192,8 @@ static bool ksm_file_unmerge_round(bool all)
 		end = list_is_last(&mark.list, &ksm_file_nodes);
 		spin_unlock(&ksm_file_node_lock);
 		if (page) {
-			busy |= !ksm_file_unmerge_page(page);
+			if (!ksm_file_unmerge_page(page))
+				err = -ENOMEM;
 			unlock_page(page);
 			put_page(page);
 		}
@@ -1189,14 +1203,22 @@ static bool ksm_file_unmerge_round(bool all)
 	spin_lock(&ksm_file_node_lock);
 	list_del(&mark.list);
 	spin_unlock(&ksm_file_node_lock);
-	return busy || !end;
+	if (!err && (busy || !end))
+		err = -EAGAIN;
+	return err;
 }
 
 static int ksm_file_unmerge_walk(bool all)
 {
-	while (ksm_file_unmerge_round(all)) {
+	int rounds = KSM_FILE_ROUNDS;
+	int err;
+
+	while ((err = ksm_file_unmerge_round(all))) {
 		if (signal_pending(current))
 			return -ERESTARTSYS;
+		if (err == -ENOMEM &&
+		    (!--rounds || pxa_make_room(GFP_HIGHUSER_MOVABLE)))
+			return err;
 		schedule_timeout_uninterruptible(1);
 	}
 	return 0;
@@ -1206,7 +1228,8 @@ static int ksm_file_unmerge_walk(bool all)
  * ksm_file_unmerge_all - stop sharing all file pages
  *
  * Context: process context, under ksm_thread_mutex, so that no new ones come.
- * Return: 0, or -ERESTARTSYS if a signal came first.
+ * Return: 0, -ERESTARTSYS if a signal came first, or -ENOMEM if pages of shmem are
+ * still shared.
  */
 int ksm_file_unmerge_all(void)
 {

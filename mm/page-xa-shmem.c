@@ -13,7 +13,7 @@
 #include <linux/mm.h>
 #include <linux/page-xa.h>
 #include <linux/pagemap.h>
-#include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/shmem_fs.h>
 
 #include "page-xa-shmem.h"
@@ -36,6 +36,7 @@ static bool pxa_shmem_reads(enum sgp_type sgp, struct vm_fault *vmf)
  *
  * Return: 0: it is to be read, and only that, as it is.  -EEXIST: the caller has
  * to look again, for an ordinary page.  -ENOMEM: there was no memory for one.
+ * -EIO: the content was lost.
  */
 int pxa_shmem_get(struct page **pagep, struct address_space *mapping,
 		  pgoff_t index, enum sgp_type sgp, struct vm_fault *vmf)
@@ -46,7 +47,14 @@ int pxa_shmem_get(struct page **pagep, struct address_space *mapping,
 		return 0;
 	*pagep = NULL;
 	unlock_page(page);
-	return pxa_break_put(page, mapping, index) ?: -EEXIST;
+	switch (pxa_break_put(page, mapping, index)) {
+	case -ENOMEM:
+		return -ENOMEM;
+	case -EHWPOISON:
+		return -EIO;
+	default:
+		return -EEXIST;
+	}
 }
 
 /**
@@ -80,13 +88,16 @@ enum sgp_type pxa_shmem_sgp(struct address_space *mapping, pgoff_t index,
  * @index: offset in the file, in pages
  * @pagep: the page, locked and with a reference; NULL if there is none
  *
- * For truncation, which can't fail.
+ * For truncation, which can't fail: where memory that is waited for does not help,
+ * as in a group at its limit, the copy is taken from the reserves, and charged.
  */
 void pxa_shmem_getpage(struct inode *inode, pgoff_t index, struct page **pagep)
 {
 	struct address_space *mapping = inode->i_mapping;
+	bool insist = false;
 
 	for (;;) {
+		unsigned int flags = 0;
 		struct page *page;
 		int err;
 
@@ -95,11 +106,17 @@ void pxa_shmem_getpage(struct inode *inode, pgoff_t index, struct page **pagep)
 		if (!page || !PageXA(page))
 			return;
 		*pagep = NULL;
+		if (insist)
+			flags = memalloc_noreclaim_save();
 		err = pxa_break_alias(page, mapping, index);
+		if (insist)
+			memalloc_noreclaim_restore(flags);
 		unlock_page(page);
 		put_page(page);
-		if (err == -ENOMEM)
-			pxa_make_room(mapping, __GFP_NOFAIL);
+		if (err == -ENOMEM) {
+			pxa_make_room(mapping_gfp_mask(mapping) | __GFP_NOFAIL);
+			insist = true;
+		}
 		cond_resched();
 	}
 }

@@ -14,9 +14,9 @@
  *   reference, since a reader of a former alias must never see a later write.
  *
  * Where the content is also on disk, emptying a slot is a legal way out if a copy
- * can't be had.  A page with PG_swapbacked, of shmem, has no other copy: its slots
- * are emptied by truncation only, breaking may fail, and reclaim leaves it alone
- * while it is shared.  It is clean as all protected pages are; a page that takes
+ * can't be had.  A page with PG_swapbacked, of shmem, has no other copy: only
+ * truncation and hardware errors empty its slots, breaking may fail, and reclaim
+ * leaves it alone while it is shared.  It is clean as all protected pages are; a page that takes
  * its place is dirty.
  *
  * Lock order: mmap_lock, lock of the protected page, lock of the page that is
@@ -347,13 +347,13 @@ static bool pxa_slot_mapped(struct page *page, struct address_space *mapping,
 	return mapped;
 }
 
-/* Replace the ptes of one slot that map @page by migration entries. */
+/* Replace the ptes of one slot that map @page, by what @flags say. */
 static void pxa_unmap_slot(struct page *page, struct address_space *mapping,
-			   pgoff_t index)
+			   pgoff_t index, enum ttu_flags flags)
 {
 	struct rmap_walk_control rwc = {
 		.rmap_one = try_to_unmap_one,
-		.arg = (void *)(long)PXA_TTU_FLAGS,
+		.arg = (void *)(long)flags,
 	};
 
 	if (page_mapped(page))
@@ -758,12 +758,19 @@ static void pxa_drop(struct page *page, struct pxa *pxa,
 	put_page(page);
 }
 
-/* Drop what the hardware has lost; if it was the only copy, fsync() tells so. */
+/*
+ * Drop what the hardware has lost.  If it was the only copy who has it mapped gets
+ * a signal at the next access, from what PG_hwpoison leaves in place of the pte.
+ */
 static void pxa_drop_lost(struct page *page, struct pxa *pxa,
 			  struct pxa_alias *alias)
 {
-	if (PageSwapBacked(page))
+	if (PageSwapBacked(page)) {
 		mapping_set_error(alias->mapping, -EIO);
+		pxa_unmap_slot(page, alias->mapping, alias->index,
+			       PXA_TTU_FLAGS &
+			       ~(TTU_MIGRATION | TTU_IGNORE_HWPOISON));
+	}
 	pxa_drop(page, pxa, alias);
 }
 
@@ -819,7 +826,7 @@ int pxa_dissolve(struct page *page, int refs)
 	 * fork and munmap change both counts at once, but not under the page
 	 * lock: only without ptes is the number of references exact.
 	 */
-	pxa_unmap_slot(page, mapping, index);
+	pxa_unmap_slot(page, mapping, index, PXA_TTU_FLAGS);
 	if (!page_mapped(page) && page_count(page) == refs + 1) {
 		hlist_del(&alias->node);
 		pxa->nr = 0;
@@ -894,7 +901,7 @@ int pxa_copy_break(struct pxa *pxa, struct page *page,
 		SetPageDirty(new);
 	}
 
-	pxa_unmap_slot(page, mapping, index);
+	pxa_unmap_slot(page, mapping, index, PXA_TTU_FLAGS);
 
 	xas_lock_irq(&xas);
 	VM_BUG_ON_PAGE(xas_load(&xas) != page, page);
@@ -952,23 +959,20 @@ int pxa_break_alias(struct page *page, struct address_space *mapping,
 
 /**
  * pxa_make_room - wait for the memory of a copy
- * @mapping: the file's mapping, which can't go away
- * @gfp: flags that the allocation has besides those of @mapping
+ * @gfp: as for a new page of the file
  *
  * For pages of shmem, which are not dropped where a copy can't be had. Reclaim
  * that enters filesystems, and the OOM killer, must not wait for a protected
  * page: this is what there is instead of an allocation that insists.
  *
- * Context: process context, may sleep, as for an allocation of a new page of
- * the file; no page locked.
+ * Context: process context, may sleep; no page locked.
  * Return: 0 if there was memory a moment ago, else -ENOMEM.
  */
-int pxa_make_room(struct address_space *mapping, gfp_t gfp)
+int pxa_make_room(gfp_t gfp)
 {
 	struct page *page;
 	int err;
 
-	gfp |= mapping_gfp_mask(mapping);
 	page = __page_cache_alloc(gfp);
 	if (!page)
 		return -ENOMEM;
@@ -984,8 +988,8 @@ int pxa_make_room(struct address_space *mapping, gfp_t gfp)
  * @index: offset in @mapping, in pages
  *
  * Context: as for pxa_make_room().
- * Return: 0 if the slot has something else now; -ENOMEM if it still shares the
- * page, which has no other copy.
+ * Return: 0 if the slot has something else now; for a page that has no other
+ * copy -ENOMEM if it still shares the page, -EHWPOISON if the content was lost.
  */
 int pxa_break_put(struct page *page, struct address_space *mapping,
 		  pgoff_t index)
@@ -999,13 +1003,11 @@ int pxa_break_put(struct page *page, struct address_space *mapping,
 		if (PageXA(page))
 			err = pxa_break_alias(page, mapping, index);
 		unlock_page(page);
-		if (err != -ENOMEM || !PageSwapBacked(page)) {
+		if (err == -ENOENT || !PageSwapBacked(page))
 			err = 0;
-			break;
-		}
 		/* What was freed may be gone before the page is locked again. */
-	} while (--tries && !fatal_signal_pending(current) &&
-		 !pxa_make_room(mapping, 0));
+	} while (err == -ENOMEM && --tries && !fatal_signal_pending(current) &&
+		 !pxa_make_room(mapping_gfp_mask(mapping)));
 	put_page(page);
 	return err;
 }
@@ -1018,7 +1020,8 @@ int pxa_break_put(struct page *page, struct address_space *mapping,
  *
  * Context: process context, may sleep; no page locked. Nothing keeps pages from
  * being merged again right after. Ends early for a process that is killed.
- * Return: 0, or -ENOMEM if pages that have no other copy are still shared.
+ * Return: 0, or -ENOMEM at the first page that has no other copy and still is
+ * shared.
  */
 int pxa_break_range(struct address_space *mapping, pgoff_t start, pgoff_t end)
 {
@@ -1027,15 +1030,16 @@ int pxa_break_range(struct address_space *mapping, pgoff_t start, pgoff_t end)
 	unsigned int i, nr;
 	int err = 0;
 
-	while (start <= end &&
+	while (start <= end && !err &&
 	       (nr = find_get_entries(mapping, start, PAGEVEC_SIZE, pages,
 				      indices))) {
 		for (i = 0; i < nr; i++) {
 			if (xa_is_value(pages[i]))
 				continue;
-			if (indices[i] > end || !PageXA(pages[i]))
+			if (err || indices[i] > end || !PageXA(pages[i]))
 				put_page(pages[i]);
-			else if (pxa_break_put(pages[i], mapping, indices[i]))
+			else if (pxa_break_put(pages[i], mapping,
+					       indices[i]) == -ENOMEM)
 				err = -ENOMEM;
 		}
 		start = indices[nr - 1] + 1;
@@ -1074,7 +1078,7 @@ bool __pxa_filemap_fault(struct vm_fault *vmf, struct page *page)
  *
  * Return: 0 with the pte unlocked; the access faults again, on an ordinary
  * page, and the filesystem is asked for permission then. VM_FAULT_OOM if it has
- * to stay shared.
+ * to stay shared, VM_FAULT_HWPOISON if the content was lost.
  */
 vm_fault_t pxa_wp_fault(struct vm_fault *vmf)
 	__releases(vmf->ptl)
@@ -1084,9 +1088,15 @@ vm_fault_t pxa_wp_fault(struct vm_fault *vmf)
 
 	get_page(page);
 	pte_unmap_unlock(vmf->pte, vmf->ptl);
-	return pxa_break_put(page, vma->vm_file->f_mapping,
-			     linear_page_index(vma, vmf->address)) ?
-	       VM_FAULT_OOM : 0;
+	switch (pxa_break_put(page, vma->vm_file->f_mapping,
+			      linear_page_index(vma, vmf->address))) {
+	case -ENOMEM:
+		return VM_FAULT_OOM;
+	case -EHWPOISON:
+		return VM_FAULT_HWPOISON;
+	default:
+		return 0;
+	}
 }
 
 void __pxa_truncate(struct address_space *mapping, pgoff_t index,
@@ -1195,10 +1205,6 @@ void __pxa_evict(struct page *page)
 	struct pxa *pxa = page_pxa(page);
 	unsigned int nr = pxa->nr;
 
-	/* With PG_hwpoison who has it mapped gets a signal at the next access. */
-	if (PageSwapBacked(page) && page_mapped(page))
-		try_to_unmap(page, PXA_TTU_FLAGS &
-			     ~(TTU_MIGRATION | TTU_IGNORE_HWPOISON));
 	/* Dropping the last one releases @pxa. */
 	while (nr--)
 		pxa_drop_lost(page, pxa, hlist_entry(pxa->aliases.first,
@@ -1275,7 +1281,7 @@ int pxa_migrate_page(struct page *new, struct page *page,
  * @addr: user address
  * @page: the page mapped there, with a reference, which is dropped
  *
- * Return: 0: the caller has to look the page up again; -ENOMEM.
+ * Return: 0: the caller has to look the page up again; -ENOMEM or -EHWPOISON.
  */
 int pxa_unpin(struct vm_area_struct *vma, unsigned long addr,
 	      struct page *page)
@@ -1303,6 +1309,8 @@ int __pxa_break_user(unsigned long addr, struct page *page)
 				    linear_page_index(vma, addr));
 	}
 	mmap_read_unlock(mm);
+	if (err == -EHWPOISON)
+		err = -EFAULT;
 	return err ?: -EAGAIN;
 }
 

@@ -122,6 +122,8 @@ static inline struct pxa *page_pxa(struct page *page)
 			      ~PAGE_MAPPING_XA_MASK);
 }
 
+#ifdef CONFIG_MMU
+
 /**
  * pxa_wrprotect - what a pte of this page may look like
  * @pte: as the area wants it
@@ -155,6 +157,8 @@ static inline pte_t pxa_change_pte(struct vm_area_struct *vma,
 	return page ? pxa_wrprotect(pte, page) : pte;
 }
 
+#endif /* CONFIG_MMU */
+
 /**
  * pxa_unswappable - has this page to stay in memory?
  * @page: locked page
@@ -186,7 +190,7 @@ int pxa_copy_break(struct pxa *pxa, struct page *page,
 		   struct address_space *mapping, pgoff_t index, gfp_t gfp);
 int pxa_break_alias(struct page *page, struct address_space *mapping,
 		    pgoff_t index);
-int pxa_make_room(struct address_space *mapping, gfp_t gfp);
+int pxa_make_room(gfp_t gfp);
 int pxa_break_put(struct page *page, struct address_space *mapping,
 		  pgoff_t index);
 int pxa_drop_alias(struct page *page, struct address_space *mapping,
@@ -504,7 +508,7 @@ static inline bool pxa_pin_unshares(struct vm_area_struct *vma,
  *
  * Return: 0 if @page is not protected.  Else the reference is gone, and -EAGAIN:
  * the sharing is broken and the caller has to look the page up again; -ENOMEM;
- * -EFAULT if this is no place of the page in its file.
+ * -EFAULT if this is no place of the page in its file, or the content was lost.
  */
 static inline int pxa_break_user(unsigned long addr, struct page *page)
 {
