@@ -28,6 +28,7 @@ struct pxs_owner {
 	struct pxa		pxa;
 	unsigned int		released;
 	unsigned int		nomem;		/* so many times */
+	bool			full;		/* but for the reserves */
 };
 
 struct pxs {
@@ -53,6 +54,8 @@ static int pxs_break(struct pxa *pxa, struct page *page,
 		owner->nomem--;
 		return -ENOMEM;
 	}
+	if (owner->full && !(current->flags & PF_MEMALLOC))
+		return -ENOMEM;
 	return pxa_copy_break(pxa, page, mapping, index, gfp);
 }
 
@@ -438,6 +441,19 @@ static void pxs_truncate_partial(struct kunit *test)
 	kunmap_atomic(addr);
 }
 
+/* Nor does it wait for memory that never comes, as in a group at its limit. */
+static void pxs_truncate_full(struct kunit *test)
+{
+	struct pxs *t = test->priv;
+
+	t->owner.full = true;
+	shmem_truncate_range(t->b.inode, (5 << PAGE_SHIFT) + 100, -1);
+	KUNIT_EXPECT_FALSE(test, current->flags & PF_MEMALLOC);
+	KUNIT_EXPECT_PTR_NE(test, pxt_slot(&t->b, 5), t->page);
+	t->owner.full = false;
+	pxs_intact(test, 2);
+}
+
 /* The hardware has lost it: that is known to whoever asks. */
 static void pxs_evict(struct kunit *test)
 {
@@ -631,6 +647,7 @@ static struct kunit_case pxs_cases[] = {
 	KUNIT_CASE(pxs_reclaim),
 	KUNIT_CASE(pxs_truncate),
 	KUNIT_CASE(pxs_truncate_partial),
+	KUNIT_CASE(pxs_truncate_full),
 	KUNIT_CASE(pxs_evict),
 	KUNIT_CASE(pxs_migrate),
 	KUNIT_CASE(pxs_mm_read),

@@ -280,6 +280,33 @@ static unsigned char *segment(void)
 	return p;
 }
 
+/* A locked segment is not scanned any more, but what is shared can be ended. */
+static void unmergeable_locked(void)
+{
+	int id = shmget(IPC_PRIVATE, 4 * psz, IPC_CREAT | 0600);
+	unsigned char *a, *b = segment(), *want = malloc(4 * psz);
+
+	REQ(id >= 0 && want);
+	a = shmat(id, NULL, 0);
+	REQ(a != (void *)-1);
+	fill(want, 4 * psz, 32);
+	memcpy(a, want, 4 * psz);
+	memcpy(b, want, 4 * psz);
+	REQ(madvise(a, 4 * psz, MADV_MERGEABLE) == 0);
+	REQ(madvise(b, 4 * psz, MADV_MERGEABLE) == 0);
+	merge_start();
+	wait_shared(a + psz, b + psz);
+	wait_counters(4, 4);
+	merge_stop();
+	REQ(shmctl(id, SHM_LOCK, NULL) == 0);
+	REQ(OP(madvise(a, 4 * psz, MADV_UNMERGEABLE)) == 0);
+	check_counters(-1, 0);
+	REQ(shmctl(id, SHM_UNLOCK, NULL) == 0);
+	REQ(shmctl(id, IPC_RMID, NULL) == 0);
+	REQ(!memcmp(a, want, 4 * psz));
+	REQ(!memcmp(b, want, 4 * psz));
+}
+
 static unsigned char *anonymous(void)
 {
 	unsigned char *p = mmap(NULL, 4 * psz, RW, MAP_SHARED | MAP_ANONYMOUS,
@@ -378,6 +405,17 @@ static void max_unswappable(void)
 	REQ(ksm_read("file_pages_unswappable") == 0);
 	REQ(ksm_write("file_max_unswappable", 1) == 0);
 	wait_shared(a.map + psz, b.map + 2 * psz);
+	merge_stop();
+	REQ(ksm_read("file_pages_unswappable") == 1);
+	check(&a, &b);
+
+	/* one that nobody shares any more makes room for another */
+	pf_write(&b, 2 * psz, psz, 50);
+	REQ(ksm_read("file_pages_unswappable") == 1);
+	pf_write(&b, 0, psz, 13);
+	pf_write(&a, 3 * psz, psz, 13);
+	merge_start();
+	wait_shared(a.map + 3 * psz, b.map);
 	merge_stop();
 	REQ(ksm_write("file_max_unswappable", old) == 0);
 	REQ(ksm_read("file_pages_unswappable") == 1);
@@ -489,6 +527,7 @@ static const struct pxa_test tests[] = {
 	{ "pipes", pipes, 0 },
 	{ "seals", seals, 0 },
 	{ "system_v", system_v, 0 },
+	{ "unmergeable_locked", unmergeable_locked, 0 },
 	{ "shared_anonymous", shared_anonymous, 0 },
 	{ "not_with_a_disk", not_with_a_disk, 0 },
 	{ "max_unswappable", max_unswappable, 0 },
