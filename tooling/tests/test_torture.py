@@ -4,6 +4,7 @@
 
 import contextlib
 import io
+import json
 import os
 import re
 import subprocess
@@ -27,6 +28,11 @@ class Base(unittest.TestCase):
         os.makedirs(tests)
         with open(os.path.join(tests, "pxa_util.c"), "w"):
             pass
+        self.base("5.10.262")
+
+    def base(self, version):
+        with open(os.path.join(self.work, "base.json"), "w") as handle:
+            json.dump({"version": version}, handle)
 
     def command(self, *more):
         return ["--work", self.work, "--out", self.out] + list(more)
@@ -100,9 +106,13 @@ class Guest(Base):
     def test_left_out(self):
         args = RUN.arguments(self.command("--fs", "btrfs", "--without", "punch"))
         text = " ".join(RUN.guest_command(args, "K", "P", [], "L"))
-        self.assertIn("without=punch,direct-write,", text)
-        for fs in RUN.FILESYSTEMS.values():
-            for name in filter(None, fs["without"].split(",")):
+        self.assertIn(",direct-write,punch", text)
+        self.base("5.9.1")
+        text = " ".join(RUN.guest_command(args, "K", "P", [], "L"))
+        self.assertIn("direct-write,poison,punch", text)
+        left_out = [fs["without"] for fs in RUN.FILESYSTEMS.values()]
+        for names in left_out + list(RUN.BASES.values()):
+            for name in filter(None, names.split(",")):
                 self.assertIn(name, RUN.operations())
 
     def test_options_are_known(self):

@@ -327,8 +327,6 @@ static void memcg_gone(void)
 	group_reads(0, &a);
 	group_reads(0, &c);
 	group_end(0);
-	/* Its id is free for the next one when it is offline. */
-	msleep(1000);
 	group_new(0);
 	group_reads(0, &b);
 	map_two(&a, &b);
@@ -343,6 +341,22 @@ static void memcg_gone(void)
 	check_two(&a, &b);
 	pf_check_cold(&c);
 	group_end(0);
+}
+
+/* A group that is offline has lost the id of memory cgroups: it is 0. */
+static void memcg_gone_root(void)
+{
+	struct pfile a, b;
+
+	defaults();
+	group_new(0);
+	two_files(&a, &b);
+	group_reads(0, &a);
+	group_end(0);
+	msleep(1000);
+	map_two(&a, &b);
+	must_be_apart(&a, &b);
+	check_two(&a, &b);
 }
 
 /* Not every filesystem has owners and modes. */
@@ -730,6 +744,7 @@ static const struct pxa_test tests[] = {
 	{ "memcg_narrowed", memcg_narrowed, 0 },
 	{ "memcg_widened_later", memcg_widened_later, 0 },
 	{ "memcg_gone", memcg_gone, 0 },
+	{ "memcg_gone_root", memcg_gone_root, 0 },
 	{ "owner_other", owner_other, 0 },
 	{ "owner_widened", owner_widened, 0 },
 	{ "domain_values", domain_values, 0 },
