@@ -6,6 +6,7 @@ import glob
 import io
 import os
 import re
+import subprocess
 import tempfile
 import unittest
 
@@ -58,6 +59,38 @@ class Head(unittest.TestCase):
         self.assertIn('no test program', self.refused('test: pxa_none\n\n'))
         self.assertIn('is not one of', self.refused('tests: pxa_write\n\n'))
         self.assertIn('changes no file', self.refused('test: pxa_write\n', ''))
+
+
+class Prepare(unittest.TestCase):
+    def commit(self, work, **files):
+        tree = os.path.join(work, "tree")
+        for name, text in files.items():
+            path = os.path.join(tree, "mm", name)
+            with open(path, "w", encoding="utf-8") as handle:
+                handle.write(text)
+            # older than what was built from the one before
+            os.utime(path, (1, 1))
+        for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
+            subprocess.check_call(["git", "-C", tree, "-c", "user.name=x",
+                                   "-c", "user.email=x@localhost"] + command)
+
+    def test_what_changed_is_new(self):
+        with tempfile.TemporaryDirectory() as work:
+            os.makedirs(os.path.join(work, "tree", "mm"))
+            self.commit(work, **{"page-xa.c": "", "same": "1", "changed": "1"})
+            copy = RUN.Copy(work, os.path.join(work, "out"))
+            os.mkdir(copy.out)
+            copy.prepare()
+            paths = [os.path.join(copy.tree, "mm", name)
+                     for name in ("same", "changed")]
+            for path in paths:
+                os.utime(path, (2, 2))
+            self.commit(work, changed="another")
+            copy.prepare()
+            self.assertEqual(os.stat(paths[0]).st_mtime, 2)
+            self.assertGreater(os.stat(paths[1]).st_mtime, 2)
+            with open(paths[1], encoding="utf-8") as handle:
+                self.assertEqual(handle.read(), "another")
 
 
 class All(unittest.TestCase):
