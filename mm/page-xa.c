@@ -16,8 +16,8 @@
  * Where the content is also on disk, emptying a slot is a legal way out if a copy
  * can't be had.  A page with PG_swapbacked, of shmem, has no other copy: only
  * truncation and hardware errors empty its slots, breaking may fail, and reclaim
- * leaves it alone while it is shared.  It is clean as all protected pages are; a page that takes
- * its place is dirty.
+ * leaves it alone while it is shared.  It is clean as all protected pages are; a
+ * page that takes its place is dirty.
  *
  * Lock order: mmap_lock, lock of the protected page, lock of the page that is
  * merged into it (trylock), i_mmap_rwsem, pte lock, i_pages lock; the last

@@ -280,16 +280,13 @@ static unsigned char *segment(void)
 	return p;
 }
 
-/* A locked segment is not scanned any more, but what is shared can be ended. */
-static void unmergeable_locked(void)
+/* Returns what is in both now. */
+static unsigned char *share_memory(unsigned char *a, unsigned char *b)
 {
-	int id = shmget(IPC_PRIVATE, 4 * psz, IPC_CREAT | 0600);
-	unsigned char *a, *b = segment(), *want = malloc(4 * psz);
+	unsigned char *want = malloc(4 * psz);
 
-	REQ(id >= 0 && want);
-	a = shmat(id, NULL, 0);
-	REQ(a != (void *)-1);
-	fill(want, 4 * psz, 32);
+	REQ(want);
+	fill(want, 4 * psz, 31);
 	memcpy(a, want, 4 * psz);
 	memcpy(b, want, 4 * psz);
 	REQ(madvise(a, 4 * psz, MADV_MERGEABLE) == 0);
@@ -298,6 +295,19 @@ static void unmergeable_locked(void)
 	wait_shared(a + psz, b + psz);
 	wait_counters(4, 4);
 	merge_stop();
+	return want;
+}
+
+/* A locked segment is not scanned any more, but what is shared can be ended. */
+static void unmergeable_locked(void)
+{
+	int id = shmget(IPC_PRIVATE, 4 * psz, IPC_CREAT | 0600);
+	unsigned char *a, *b = segment(), *want;
+
+	REQ(id >= 0);
+	a = shmat(id, NULL, 0);
+	REQ(a != (void *)-1);
+	want = share_memory(a, b);
 	REQ(shmctl(id, SHM_LOCK, NULL) == 0);
 	REQ(OP(madvise(a, 4 * psz, MADV_UNMERGEABLE)) == 0);
 	check_counters(-1, 0);
@@ -318,18 +328,8 @@ static unsigned char *anonymous(void)
 
 static void memory(unsigned char *a, unsigned char *b)
 {
-	unsigned char *want = malloc(4 * psz);
+	unsigned char *want = share_memory(a, b);
 
-	REQ(want);
-	fill(want, 4 * psz, 31);
-	memcpy(a, want, 4 * psz);
-	memcpy(b, want, 4 * psz);
-	REQ(madvise(a, 4 * psz, MADV_MERGEABLE) == 0);
-	REQ(madvise(b, 4 * psz, MADV_MERGEABLE) == 0);
-	merge_start();
-	wait_shared(a + psz, b + psz);
-	wait_counters(4, 4);
-	merge_stop();
 	op_store(a + psz, want[psz] + 1);
 	op_store(b + 2 * psz + 9, want[2 * psz + 9] + 1);
 	REQ(a[psz] == (unsigned char)(want[psz] + 1));
