@@ -387,7 +387,7 @@ static void pxs_reclaim(struct kunit *test)
 	t->page = NULL;
 	put_page(page);
 	KUNIT_EXPECT_FALSE(test, pxa_reclaim(page, NULL));
-	KUNIT_EXPECT_EQ(test, t->owner.pxa.nr, 3u);
+	KUNIT_ASSERT_EQ(test, t->owner.pxa.nr, 3u);
 
 	/* Nobody shares it any more: it becomes a page that can be swapped. */
 	KUNIT_EXPECT_EQ(test, pxa_break_alias(page, t->a.mapping, 9), 0);

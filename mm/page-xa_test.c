@@ -897,6 +897,8 @@ static void pxa_refused_page(struct kunit *test)
 
 	pxt_share(test);
 	old = pxt_read(test, &t->b, 2);
+	/* Which LRU list it is on depends on PG_swapbacked. */
+	KUNIT_ASSERT_EQ(test, isolate_lru_page(old), 0);
 	for (i = 0; i < ARRAY_SIZE(flag); i++) {
 		KUNIT_EXPECT_TRUE(test, pxa_page_allowed(old));
 		set_bit(flag[i], &old->flags);
@@ -907,6 +909,8 @@ static void pxa_refused_page(struct kunit *test)
 			    -EINVAL);
 		clear_bit(flag[i], &old->flags);
 	}
+	putback_lru_page(old);
+	lru_add_drain_all();
 	ClearPageUptodate(old);
 	pxt_refused(test, old, &t->b, 2, PXA_REFUSED_UNSUPPORTED, -EINVAL);
 	SetPageUptodate(old);

@@ -1631,29 +1631,58 @@ static int op_fork(void)
 	return DONE;
 }
 
-/* Memory that fails under a clean page: nothing is lost. */
-static int op_poison(void)
+/*
+ * Memory goes bad under a clean page: nothing is lost. Nobody is in the file
+ * meanwhile, for between the mark on the page and its end in the page cache a fault
+ * gets a SIGBUS. Those in files that share the page get none.
+ */
+static int bad_memory(const char *what, int advice)
 {
+	struct file *f = &s->file[a.file];
+	size_t off = a.page * PAGE;
+	struct entry *e;
 	unsigned char *map;
-	int err;
+	int fd, err;
 
 	if (s->poisoned >= POISON_MAX)
 		return NOTHING;
-	lock_file(a.file);
+	lock_whole(a.file);
 	if (valid(a.file, a.page) < PAGE) {
 		unlock_file(a.file);
 		return NOTHING;
 	}
-	begin_change(a.file, a.page);
 	s->poisoned++;
-	map = map_of(a.file, READ_MAP) + a.page * PAGE;
-	must(fsync(view(a.file)->fd));
+	map = map_of(a.file, READ_MAP) + off;
+	fd = view(a.file)->fd;
+	must(fsync(fd));
 	(void)*(volatile unsigned char *)map;
-	note(a.x & 1 ? "memory failure" : "soft offline", a.file, -1, a.page * PAGE, PAGE);
-	err = madvise(map, PAGE, a.x & 1 ? MADV_HWPOISON : MADV_SOFT_OFFLINE);
-	end_change(a.file, a.page);
+	e = note(what, a.file, -1, off, PAGE);
+	err = madvise(map, PAGE, advice) ? errno : 0;
+	e->result = -err;
+	/*
+	 * Where the kernel could not get hold of the page (compaction had it, say) it
+	 * stays in the page cache, marked, until it is cut off.
+	 */
+	if (err && advice == MADV_HWPOISON) {
+		must(ftruncate(fd, off));
+		must(ftruncate(fd, f->size));
+		if (pwrite(fd, f->copy + off, f->size - off, off) != (ssize_t)(f->size - off))
+			bad("write over bad memory", -1);
+		f->cut++;
+		changed_whole(a.file);
+	}
 	unlock_file(a.file);
 	return err ? NOTHING : DONE;
+}
+
+static int op_poison(void)
+{
+	return bad_memory("memory failure", MADV_HWPOISON);
+}
+
+static int op_soft_offline(void)
+{
+	return bad_memory("soft offline", MADV_SOFT_OFFLINE);
 }
 
 static int op_forget(void)
@@ -1709,7 +1738,8 @@ static const struct op {
 	{ "mremap", 12, op_mremap },
 	{ "move-pages", 10, op_move_pages },
 	{ "fork", 8, op_fork },
-	{ "poison", 2, op_poison },
+	{ "poison", 1, op_poison },
+	{ "soft-offline", 1, op_soft_offline },
 	{ "forget", 12, op_forget },
 };
 
