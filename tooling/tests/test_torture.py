@@ -109,7 +109,7 @@ class Guest(Base):
         self.assertIn(",direct-write,punch", text)
         self.base("5.9.1")
         text = " ".join(RUN.guest_command(args, "K", "P", [], "L"))
-        self.assertIn("direct-write,poison,punch", text)
+        self.assertIn("direct-write,punch,soft-offline", text)
         left_out = [fs["without"] for fs in RUN.FILESYSTEMS.values()]
         for names in left_out + list(RUN.BASES.values()):
             for name in filter(None, names.split(",")):
