@@ -743,7 +743,8 @@ static void pxa_drop(struct page *page, struct pxa *pxa,
 	bool last;
 
 	pxa_debug_page(page, mapping, alias->index);
-	if (page_mapped(page))
+	/* Where nothing is mapped pxa_drop_lost() may have left entries. */
+	if (pxa_slot_mapped(page, mapping, alias->index))
 		unmap_mapping_pages(mapping, alias->index, 1, false);
 	/* While @mapping exists; no new ptes come while the page is locked. */
 	pxa_debug_left(page, mapping, alias->index);

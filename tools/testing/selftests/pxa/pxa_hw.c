@@ -42,11 +42,18 @@ static void hw_advise(void *addr, int advice, const char *what, int also)
 	FAIL("%s: %s", what, strerror(errno));
 }
 
+static void needs_disk(void)
+{
+	if (on_tmpfs())
+		pxa_skip("no other copy on this filesystem");
+}
+
 /* An error in a page of two files: both are read again, nobody is killed. */
 static void memory_failure(void)
 {
 	struct pair p;
 
+	needs_disk();
 	pair_setup(&p, PROT_READ, MAP_SHARED);
 	no_sigbus();
 	hw_advise(p.a.map + psz, MADV_HWPOISON, "MADV_HWPOISON", 0);
@@ -73,6 +80,7 @@ static void memory_failure_mlock(void)
 	int status;
 	pid_t pid;
 
+	needs_disk();
 	pair_setup(&p, PROT_READ, MAP_SHARED);
 	REQ(OP(mlock(p.b.map, p.b.map_len)) == 0);
 	no_sigbus();
@@ -102,6 +110,7 @@ static void memory_failure_pipe(void)
 	struct pair p;
 	int fds[2];
 
+	needs_disk();
 	pair_setup(&p, PROT_READ, MAP_SHARED);
 	REQ(got && pipe(fds) == 0);
 	REQ(OP(splice(p.a.fd, &at, fds[1], NULL, psz, 0)) == (ssize_t)psz);
@@ -115,6 +124,38 @@ static void memory_failure_pipe(void)
 	close(fds[0]);
 	close(fds[1]);
 	free(got);
+}
+
+/*
+ * Of shmem there is no other copy: those who share the page lose it. Who has it
+ * mapped gets a signal, who comes later finds a hole. Nothing else is lost.
+ */
+static void memory_failure_shmem(void)
+{
+	struct pair p;
+
+	if (!on_tmpfs())
+		pxa_skip("only of memory that is not on a disk");
+	pair_setup(&p, PROT_READ, MAP_SHARED);
+	hw_advise(p.a.map + psz, MADV_HWPOISON, "MADV_HWPOISON", 0);
+	must_sigbus(p.a.map + psz);
+	memset(p.a.shadow + psz, 0, psz);
+	if (pxa_expect) {
+		must_sigbus(p.b.map + 3 * psz);
+		memset(p.b.shadow + 3 * psz, 0, psz);
+	}
+	check_counters(pxa_expect ? PAIR_SHARED - 1 : 0,
+		       pxa_expect ? PAIR_SHARED - 1 : 0);
+	pf_unmap(&p.a);
+	pf_unmap(&p.b);
+	pair_check(&p);
+	pf_write(&p.a, psz, psz, 7);
+	pf_write(&p.b, 3 * psz, psz, 7);
+	pair_map(&p, PROT_READ, MAP_SHARED);
+	merge_start();
+	wait_counters(PAIR_SHARED, PAIR_SHARED);
+	merge_stop();
+	pair_check(&p);
 }
 
 /* Memory that is about to fail: pages move, and stay shared. */
@@ -265,6 +306,7 @@ static const struct pxa_test tests[] = {
 	T(memory_failure),
 	T(memory_failure_mlock),
 	T(memory_failure_pipe),
+	T(memory_failure_shmem),
 	T(soft_offline),
 	T(move_pages_node),
 	T(mbind_node),

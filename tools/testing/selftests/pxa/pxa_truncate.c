@@ -67,28 +67,13 @@ static void to_page_boundary(void)
 	pair_check(&p);
 }
 
-static void sigbus(int sig)
-{
-	(void)sig;
-	_exit(0);
-}
-
 static void past_end_is_sigbus(void)
 {
 	struct pair p;
-	int status;
-	pid_t pid;
 
 	pair_setup(&p, PROT_READ, MAP_SHARED);
 	pf_truncate(&p.a, 2 * psz);
-	pid = fork();
-	if (!pid) {
-		signal(SIGBUS, sigbus);
-		op_load(p.a.map + 2 * psz);
-		_exit(1);
-	}
-	REQ(OP(waitpid(pid, &status, 0)) == pid);
-	REQ(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	must_sigbus(p.a.map + 2 * psz);
 	pf_check(&p.b);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "pxa_util.h"
 #include <ftw.h>
+#include <setjmp.h>
 #include <time.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -430,6 +431,26 @@ void must_not_ksm(const void *a)
 {
 	if (page_ksm(a))
 		FAIL("KPF_KSM is set: pfn %llx", (unsigned long long)page_pfn(a));
+}
+
+static sigjmp_buf before_sigbus;
+
+static void sigbus(int sig)
+{
+	(void)sig;
+	siglongjmp(before_sigbus, 1);
+}
+
+/* Not in a child: it would not have the ptes of a shared mapping. */
+void must_sigbus(void *addr)
+{
+	REQ(signal(SIGBUS, sigbus) != SIG_ERR);
+	if (!sigsetjmp(before_sigbus, 1)) {
+		op_load(addr);
+		FAIL("no SIGBUS");
+	}
+	op_end();
+	signal(SIGBUS, SIG_DFL);
 }
 
 bool on_tmpfs(void)

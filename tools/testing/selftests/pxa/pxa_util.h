@@ -149,6 +149,7 @@ bool is_shared(const void *a, const void *b);
 void must_share(const void *a, const void *b);
 void must_not_share(const void *a, const void *b);
 void must_not_ksm(const void *a);
+void must_sigbus(void *addr);		/* a load does */
 
 /* On tmpfs? Its pages are never written back, and are shared nevertheless. */
 bool on_tmpfs(void);
