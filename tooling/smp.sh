@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced by tooling/test: torture and power cuts in short, on x86-64 guests with
-# four CPUs, under QEMU.
+# Sourced by tooling/test: torture and power cuts in short, and the selftests of
+# what User Mode Linux does not have, on x86-64 guests with four CPUs, under QEMU.
 #
 # They come last, and so does the build of their kernel, for the selftests have
 # limits in seconds. CI ends a run after an hour, so this has to end in time, however
@@ -17,6 +17,7 @@ SMP_ENDED_BY=3300
 # What a run may take. It takes a minute or two; a guest that hangs says so after 150 s.
 SMP_TORTURE=240
 SMP_POWERCUT=400
+SMP_HW=300
 SMP_FILESYSTEMS="ext4 xfs btrfs f2fs tmpfs"
 
 # Status 124: not in time.  Not in the foreground: make has children of its own, and
@@ -72,6 +73,9 @@ smp()
 		result "not ok" "$name" "see $OUT/x86-kernel.log"
 		return 0 ;;
 	esac
+	smp_part "bad memory, nodes, x86-64 with 4 CPUs" "$OUT/hw.log" \
+		"$SMP_HW" "$T/guest-tests/x86" --work "$WORK" --out "$OUT/hw" \
+		--checks plain --only pxa_hw --kernel "$kernel"
 	for fs in $SMP_FILESYSTEMS; do
 		smp_part "torture, $fs, 20 s, x86-64 with 4 CPUs" "$OUT/torture-$fs.log" \
 			"$SMP_TORTURE" "$T/torture/run" --work "$WORK" --out "$OUT/torture" \

@@ -13,6 +13,7 @@ import unittest
 from loading import TOOLING, load
 
 TORTURE = load("torture/run")
+HW = "bad memory, nodes, x86-64 with 4 CPUs"
 KERNEL = "the x86-64 kernel builds"
 POWERCUT = "3 power cuts, ext4, x86-64 with 4 CPUs"
 SCRIPT = """
@@ -25,11 +26,12 @@ SMP_TORTURE=5 SMP_POWERCUT=6
 smp
 summary
 """
-# What the programs do in place of building and booting: $build, $torture, $powercut
+# What the programs do in place of building and booting: $build, $torture, $hw, $powercut
 PROGRAM = """#!/bin/bash
 case "$0 $*" in
 *' --build'*) eval "$build"; echo kernel ;;
 *torture/run*) eval "$torture" ;;
+*guest-tests/x86*) eval "$hw" ;;
 *) eval "$powercut" ;;
 esac
 echo "$*" >>"$OUT/calls"
@@ -41,9 +43,9 @@ class Smp(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.out = folder.name
-        for name in ("torture", "powercut"):
-            os.mkdir(os.path.join(self.out, name))
-            path = os.path.join(self.out, name, "run")
+        for name in ("torture/run", "powercut/run", "guest-tests/x86"):
+            path = os.path.join(self.out, name)
+            os.mkdir(os.path.dirname(path))
             with open(path, "w", encoding="utf-8") as handle:
                 handle.write(PROGRAM)
             os.chmod(path, 0o755)
@@ -54,7 +56,8 @@ class Smp(unittest.TestCase):
             with open(os.path.join(self.out, name), "w", encoding="utf-8"):
                 pass
         env = dict(os.environ, TOOLING=TOOLING, OUT=self.out, T=self.out, WORK="work",
-                   **dict({"build": ":", "torture": ":", "powercut": ":"}, **commands))
+                   **dict({"build": ":", "torture": ":", "hw": ":", "powercut": ":"},
+                          **commands))
         p = subprocess.run(["bash", "-c", SCRIPT % settings], env=env,
                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT, universal_newlines=True)
@@ -70,13 +73,13 @@ class Smp(unittest.TestCase):
             torture="echo 'torture: 9 operations, 8 merges'")
         self.assertEqual(status, 0, text)
         self.assertEqual(set(results.values()), {"ok"})
-        self.assertEqual(list(results), [KERNEL] + [
+        self.assertEqual(list(results), [KERNEL, HW] + [
             "torture, %s, 20 s, x86-64 with 4 CPUs" % fs
             for fs in ("ext4", "xfs", "btrfs", "f2fs", "tmpfs")] + [POWERCUT])
         self.assertIn("torture: 9 operations, 8 merges", text)
         with open(os.path.join(self.out, "calls"), encoding="utf-8") as handle:
             calls = handle.read().splitlines()
-        self.assertEqual(len(calls), 7)
+        self.assertEqual(len(calls), 8)
         for call in calls[1:]:
             self.assertTrue(call.endswith(" --kernel kernel"), call)
 
@@ -99,7 +102,7 @@ class Smp(unittest.TestCase):
             build="(sleep 4; touch %s) & wait" % mark)
         self.assertEqual(status, 0, text)
         self.assertEqual(results.pop("other"), "ok")
-        self.assertEqual(len(results), 7)
+        self.assertEqual(len(results), 8)
         self.assertEqual(set(results.values()), {"SKIP"})
         self.assertIn("no time: not built in 2 s", text)
         time.sleep(4)
@@ -125,7 +128,13 @@ class Smp(unittest.TestCase):
         self.assertEqual(status, 0, text)
         self.assertEqual(results[POWERCUT], "SKIP")
         self.assertEqual([how for name, how in results.items() if name != POWERCUT],
-                         ["ok"] * 6)
+                         ["ok"] * 7)
+
+    def test_selftests_fail(self):
+        status, results, text = self.smp(hw="echo 'not ok 3 - tmpfs.pxa_hw: x'; exit 1")
+        self.assertEqual(status, 1)
+        self.assertEqual([name for name, how in results.items() if how != "ok"], [HW])
+        self.assertIn("tmpfs.pxa_hw: x", text)
 
 
 if __name__ == "__main__":
