@@ -65,6 +65,17 @@ struct xfs_swap {
 
 #define XFS_SWAPEXT		_IOWR('X', 109, struct xfs_swap)
 
+struct ext4_move {
+	__u32 reserved;
+	__u32 donor_fd;
+	__u64 orig_start;		/* these in blocks */
+	__u64 donor_start;
+	__u64 len;
+	__u64 moved_len;
+};
+
+#define EXT4_MOVE_EXT		_IOWR('f', 15, struct ext4_move)
+
 static void only_on(unsigned long magic, const char *name)
 {
 	struct statfs st;
@@ -275,6 +286,40 @@ static void unshare_range(void)
 	must_share(p.a.map + 6 * psz, p.b.map + 7 * psz);
 	REQ(OP(fsync(p.a.fd)) == 0);
 	pf_write(&p.b, psz, 3 * psz, 50);
+	pair_check(&p);
+}
+
+/* ---------------------------------------------------------------- ext4 -- */
+
+/*
+ * What e4defrag does: a file gets blocks of another for its data.  Here its pages
+ * are those of the other, too.  That has unwritten blocks afterwards.
+ */
+static void ext4_move_extents(void)
+{
+	struct ext4_move m = { 0 };
+	struct stat st;
+	struct pair p;
+
+	only_on(EXT4_SUPER_MAGIC, "ext4");
+	pair_setup(&p, PROT_READ | PROT_WRITE, MAP_SHARED);
+	REQ(fstat(p.a.fd, &st) == 0);
+	m.donor_fd = p.b.fd;
+	m.orig_start = psz / st.st_blksize;
+	m.donor_start = 3 * psz / st.st_blksize;
+	m.len = 2 * psz / st.st_blksize;
+	if (OP(ioctl(p.a.fd, EXT4_MOVE_EXT, &m))) {
+		if (errno == ENOTTY)
+			pxa_skip("not ext4");
+		FAIL("EXT4_IOC_MOVE_EXT: %s", strerror(errno));
+	}
+	REQ(m.moved_len == m.len);
+	pf_check(&p.a);
+	must_not_share(p.a.map + psz, p.b.map + 3 * psz);
+	memset(p.b.shadow + 3 * psz, 0, 2 * psz);
+	pf_unmap(&p.b);
+	pf_drop(&p.b);
+	pf_store(&p.a, p.a.map, psz + 11, 1, 50);
 	pair_check(&p);
 }
 
@@ -714,6 +759,7 @@ static const struct pxa_test tests[] = {
 	T(dedupe_merged),
 	T(dedupe_while_merging),
 	T(unshare_range),
+	T(ext4_move_extents),
 	T(xfs_swapext),
 	T(f2fs_defragment),
 	T(f2fs_move_range),
