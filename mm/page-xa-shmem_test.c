@@ -22,8 +22,6 @@
 #include "page-xa-shmem.h"
 #include "page-xa_test.h"
 
-#define PXS_ADDR	0x10000000UL
-
 struct pxs_owner {
 	struct pxa		pxa;
 	unsigned int		released;
@@ -510,31 +508,8 @@ static void pxs_migrate(struct kunit *test)
 static void pxs_mmap(struct kunit *test)
 {
 	struct pxs *t = test->priv;
-	struct vm_area_struct *vma;
-	int err;
 
-	t->mm = mm_alloc();
-	KUNIT_ASSERT_TRUE(test, t->mm);
-	vma = vm_area_alloc(t->mm);
-	KUNIT_ASSERT_TRUE(test, vma);
-	vma->vm_start = PXS_ADDR;
-	vma->vm_end = PXS_ADDR + (PXT_PAGES << PAGE_SHIFT);
-	vma->vm_flags = VM_READ | VM_WRITE | VM_SHARED |
-			VM_MAYREAD | VM_MAYWRITE | VM_MAYSHARE;
-	vma->vm_page_prot = vm_get_page_prot(vma->vm_flags);
-	vma->vm_file = get_file(t->file_a);
-	err = call_mmap(vma->vm_file, vma);
-	if (!err) {
-		mmap_write_lock(t->mm);
-		err = insert_vm_struct(t->mm, vma);
-		mmap_write_unlock(t->mm);
-	}
-	if (err) {
-		fput(vma->vm_file);
-		vm_area_free(vma);
-	}
-	KUNIT_ASSERT_EQ(test, err, 0);
-	t->vma = vma;
+	t->vma = pxt_map(test, &t->mm, get_file(t->file_a), NULL);
 }
 
 static struct page *pxs_gup(struct kunit *test, pgoff_t index,
@@ -542,12 +517,8 @@ static struct page *pxs_gup(struct kunit *test, pgoff_t index,
 {
 	struct pxs *t = test->priv;
 	struct page *page = NULL;
-	long nr;
+	long nr = pxt_get_page(t->mm, index, flags, &page);
 
-	mmap_read_lock(t->mm);
-	nr = get_user_pages_remote(t->mm, PXS_ADDR + (index << PAGE_SHIFT), 1,
-				   flags, &page, NULL, NULL);
-	mmap_read_unlock(t->mm);
 	return nr == 1 ? page : ERR_PTR(nr);
 }
 
@@ -558,7 +529,7 @@ static bool pxs_writable(struct kunit *test, pgoff_t index)
 	struct page_vma_mapped_walk pvmw = {
 		.page		= pxt_slot(&t->a, index),
 		.vma		= t->vma,
-		.address	= PXS_ADDR + (index << PAGE_SHIFT),
+		.address	= pxt_addr(index),
 	};
 	bool ret;
 

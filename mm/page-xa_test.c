@@ -1791,12 +1791,6 @@ static void pxa_rmap_walk(struct kunit *test)
 /* ------------------------------------------------------------ with ptes -- */
 
 /* A multiple of what fault-around maps at once */
-#define PXT_ADDR	0x10000000UL
-
-static unsigned long pxt_addr(pgoff_t index)
-{
-	return PXT_ADDR + (index << PAGE_SHIFT);
-}
 
 /* Map all of file a, shared and writable, in an mm that no task has. */
 static void pxt_mmap(struct kunit *test)
@@ -1807,36 +1801,8 @@ static void pxt_mmap(struct kunit *test)
 		.page_mkwrite	= filemap_page_mkwrite,
 	};
 	struct pxt *t = test->priv;
-	struct vm_area_struct *vma;
-	struct file *file;
-	int err;
 
-	t->mm = mm_alloc();
-	KUNIT_ASSERT_TRUE(test, t->mm);
-
-	file = pxt_open(test, &t->a);
-	vma = vm_area_alloc(t->mm);
-	if (!vma)
-		fput(file);
-	KUNIT_ASSERT_TRUE(test, vma);
-	vma->vm_start = pxt_addr(0);
-	vma->vm_end = pxt_addr(PXT_PAGES);
-	vma->vm_flags = VM_READ | VM_WRITE | VM_SHARED |
-			VM_MAYREAD | VM_MAYWRITE | VM_MAYSHARE;
-	/* ->page_mkwrite() wants to know of the first write. */
-	vma->vm_page_prot = vm_get_page_prot(vma->vm_flags & ~VM_SHARED);
-	vma->vm_file = file;
-	vma->vm_ops = &ops;
-
-	mmap_write_lock(t->mm);
-	err = insert_vm_struct(t->mm, vma);
-	mmap_write_unlock(t->mm);
-	if (err) {
-		vm_area_free(vma);
-		fput(file);
-	}
-	KUNIT_ASSERT_EQ(test, err, 0);
-	t->vma = vma;
+	t->vma = pxt_map(test, &t->mm, pxt_open(test, &t->a), &ops);
 }
 
 /* Fault a page of file a in and get or, with FOLL_PIN, pin it. */
@@ -1845,18 +1811,8 @@ static struct page *pxt_gup(struct kunit *test, pgoff_t index,
 {
 	struct pxt *t = test->priv;
 	struct page *page = NULL;
-	long nr;
 
-	mmap_read_lock(t->mm);
-	if (flags & FOLL_PIN)
-		nr = pin_user_pages_remote(t->mm, pxt_addr(index), 1,
-					   flags & ~FOLL_PIN, &page, NULL,
-					   NULL);
-	else
-		nr = get_user_pages_remote(t->mm, pxt_addr(index), 1, flags,
-					   &page, NULL, NULL);
-	mmap_read_unlock(t->mm);
-	KUNIT_ASSERT_EQ(test, nr, 1L);
+	KUNIT_ASSERT_EQ(test, pxt_get_page(t->mm, index, flags, &page), 1L);
 	return page;
 }
 

@@ -141,4 +141,66 @@ static void pxt_ordinary(struct kunit *test, struct pxt_file *f, pgoff_t index)
 	KUNIT_EXPECT_TRUE(test, pxt_filled(page, f->last[index]));
 }
 
+#define PXT_ADDR	0x10000000UL
+
+static inline unsigned long pxt_addr(pgoff_t index)
+{
+	return PXT_ADDR + (index << PAGE_SHIFT);
+}
+
+/*
+ * A process that has all of @file mapped, shared and writable, with @ops or those
+ * of the file.  The reference to @file goes to the area, @mm is the caller's.
+ */
+static inline struct vm_area_struct *
+pxt_map(struct kunit *test, struct mm_struct **mm, struct file *file,
+	const struct vm_operations_struct *ops)
+{
+	struct vm_area_struct *vma = NULL;
+	int err = -ENOMEM;
+
+	*mm = mm_alloc();
+	if (*mm)
+		vma = vm_area_alloc(*mm);
+	if (vma) {
+		vma->vm_start = pxt_addr(0);
+		vma->vm_end = pxt_addr(PXT_PAGES);
+		vma->vm_flags = VM_READ | VM_WRITE | VM_SHARED |
+				VM_MAYREAD | VM_MAYWRITE | VM_MAYSHARE;
+		vma->vm_file = file;
+		vma->vm_ops = ops;
+		err = ops ? 0 : call_mmap(file, vma);
+		vma_set_page_prot(vma);
+	}
+	if (!err) {
+		mmap_write_lock(*mm);
+		err = insert_vm_struct(*mm, vma);
+		mmap_write_unlock(*mm);
+	}
+	if (err) {
+		fput(file);
+		if (vma)
+			vm_area_free(vma);
+	}
+	KUNIT_ASSERT_EQ(test, err, 0);
+	return vma;
+}
+
+/* As get_user_pages(), or with FOLL_PIN pin_user_pages(). */
+static inline long pxt_get_page(struct mm_struct *mm, pgoff_t index,
+				unsigned int flags, struct page **page)
+{
+	long nr;
+
+	mmap_read_lock(mm);
+	if (flags & FOLL_PIN)
+		nr = pin_user_pages_remote(mm, pxt_addr(index), 1,
+					   flags & ~FOLL_PIN, page, NULL, NULL);
+	else
+		nr = get_user_pages_remote(mm, pxt_addr(index), 1, flags, page,
+					   NULL, NULL);
+	mmap_read_unlock(mm);
+	return nr;
+}
+
 #endif /* _MM_PAGE_XA_TEST_H */
