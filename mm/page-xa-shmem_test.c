@@ -509,7 +509,7 @@ static void pxs_mmap(struct kunit *test)
 {
 	struct pxs *t = test->priv;
 
-	t->vma = pxt_map(test, &t->mm, get_file(t->file_a), NULL);
+	t->vma = pxt_map_file(test, &t->mm, get_file(t->file_a), NULL);
 }
 
 static struct page *pxs_gup(struct kunit *test, pgoff_t index,
@@ -517,7 +517,7 @@ static struct page *pxs_gup(struct kunit *test, pgoff_t index,
 {
 	struct pxs *t = test->priv;
 	struct page *page = NULL;
-	long nr = pxt_get_page(t->mm, index, flags, &page);
+	long nr = pxt_get_mapped(t->mm, index, flags, &page);
 
 	return nr == 1 ? page : ERR_PTR(nr);
 }

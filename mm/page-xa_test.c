@@ -1802,7 +1802,7 @@ static void pxt_mmap(struct kunit *test)
 	};
 	struct pxt *t = test->priv;
 
-	t->vma = pxt_map(test, &t->mm, pxt_open(test, &t->a), &ops);
+	t->vma = pxt_map_file(test, &t->mm, pxt_open(test, &t->a), &ops);
 }
 
 /* Fault a page of file a in and get or, with FOLL_PIN, pin it. */
@@ -1812,7 +1812,7 @@ static struct page *pxt_gup(struct kunit *test, pgoff_t index,
 	struct pxt *t = test->priv;
 	struct page *page = NULL;
 
-	KUNIT_ASSERT_EQ(test, pxt_get_page(t->mm, index, flags, &page), 1L);
+	KUNIT_ASSERT_EQ(test, pxt_get_mapped(t->mm, index, flags, &page), 1L);
 	return page;
 }
 

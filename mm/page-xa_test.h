@@ -153,7 +153,7 @@ static inline unsigned long pxt_addr(pgoff_t index)
  * of the file.  The reference to @file goes to the area, @mm is the caller's.
  */
 static inline struct vm_area_struct *
-pxt_map(struct kunit *test, struct mm_struct **mm, struct file *file,
+pxt_map_file(struct kunit *test, struct mm_struct **mm, struct file *file,
 	const struct vm_operations_struct *ops)
 {
 	struct vm_area_struct *vma = NULL;
@@ -187,7 +187,7 @@ pxt_map(struct kunit *test, struct mm_struct **mm, struct file *file,
 }
 
 /* As get_user_pages(), or with FOLL_PIN pin_user_pages(). */
-static inline long pxt_get_page(struct mm_struct *mm, pgoff_t index,
+static inline long pxt_get_mapped(struct mm_struct *mm, pgoff_t index,
 				unsigned int flags, struct page **page)
 {
 	long nr;
