@@ -408,7 +408,7 @@ static void pxs_truncate(struct kunit *test)
 	/* A hole of whole pages */
 	KUNIT_EXPECT_EQ(test, vfs_fallocate(t->file_a, FALLOC_FL_PUNCH_HOLE |
 					    FALLOC_FL_KEEP_SIZE,
-					    9 << PAGE_SHIFT, PAGE_SIZE), 0L);
+					    9 << PAGE_SHIFT, PAGE_SIZE), 0);
 	KUNIT_EXPECT_TRUE(test, !pxt_slot(&t->a, 9));
 	pxs_shares(test, &t->a, 1);
 	pxs_shares(test, &t->b, 5);
@@ -591,9 +591,9 @@ static void pxs_mm_write(struct kunit *test)
 	put_page(page);
 	t->owner.nomem = UINT_MAX;
 	page = pxs_gup(test, 9, FOLL_WRITE);
-	KUNIT_EXPECT_PTR_EQ(test, page, ERR_PTR(-ENOMEM));
+	KUNIT_EXPECT_EQ(test, PTR_ERR(page), (long)-ENOMEM);
 	page = pxs_gup(test, 1, FOLL_WRITE);
-	KUNIT_EXPECT_PTR_EQ(test, page, ERR_PTR(-ENOMEM));
+	KUNIT_EXPECT_EQ(test, PTR_ERR(page), (long)-ENOMEM);
 	pxs_intact(test, 3);
 
 	t->owner.nomem = 1;

@@ -154,7 +154,7 @@ static inline unsigned long pxt_addr(pgoff_t index)
  */
 static inline struct vm_area_struct *
 pxt_map_file(struct kunit *test, struct mm_struct **mm, struct file *file,
-	const struct vm_operations_struct *ops)
+	     const struct vm_operations_struct *ops)
 {
 	struct vm_area_struct *vma = NULL;
 	int err = -ENOMEM;
@@ -188,7 +188,7 @@ pxt_map_file(struct kunit *test, struct mm_struct **mm, struct file *file,
 
 /* As get_user_pages(), or with FOLL_PIN pin_user_pages(). */
 static inline long pxt_get_mapped(struct mm_struct *mm, pgoff_t index,
-				unsigned int flags, struct page **page)
+				  unsigned int flags, struct page **page)
 {
 	long nr;
 

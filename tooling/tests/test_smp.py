@@ -21,7 +21,7 @@ set -euo pipefail
 RESULTS=$OUT/results.tap
 . "$TOOLING/results.sh"
 . "$TOOLING/smp.sh"
-SMP_TORTURE=5 SMP_POWERCUT=6
+SMP_TORTURE=5 SMP_POWERCUT=6 SMP_HW=5
 %s
 smp
 summary
