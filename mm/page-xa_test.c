@@ -1790,8 +1790,6 @@ static void pxa_rmap_walk(struct kunit *test)
 
 /* ------------------------------------------------------------ with ptes -- */
 
-/* A multiple of what fault-around maps at once */
-
 /* Map all of file a, shared and writable, in an mm that no task has. */
 static void pxt_mmap(struct kunit *test)
 {

@@ -141,6 +141,7 @@ static void pxt_ordinary(struct kunit *test, struct pxt_file *f, pgoff_t index)
 	KUNIT_EXPECT_TRUE(test, pxt_filled(page, f->last[index]));
 }
 
+/* A multiple of what fault-around maps at once */
 #define PXT_ADDR	0x10000000UL
 
 static inline unsigned long pxt_addr(pgoff_t index)

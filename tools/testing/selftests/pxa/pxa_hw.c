@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Merged pages in memory that fails, moves to another node or goes offline.
+ * Merged pages in memory that fails, moves to another node or goes offline, and
+ * with a breakpoint.
  *
- * Needs CONFIG_MEMORY_FAILURE, two nodes with memory (numa=fake=2 will do) and
- * memory that can go offline; says of each what it does not find.  Memory that
- * failed on purpose is lost until the next boot.
+ * Needs CONFIG_MEMORY_FAILURE, two nodes with memory (numa=fake=2 will do), memory
+ * that can go offline, and CONFIG_UPROBE_EVENTS; says of each what it does not
+ * find.  Memory that failed on purpose is lost until the next boot.
  */
 #include <linux/mempolicy.h>
 
@@ -301,6 +302,81 @@ static void memory_offline(void)
 	pair_check(&p);
 }
 
+/* --------------------------------------------------------------- uprobes -- */
+
+#define TRACING "/sys/kernel/tracing/"
+#define EVENT "pxa_test/hit"
+
+/* mov $42, %eax; ret */
+static const unsigned char code[] = { 0xb8, 42, 0, 0, 0, 0xc3 };
+
+static void code_file(struct pfile *f, const char *name, unsigned long other)
+{
+	pf_new(f, name, 2);
+	pf_page(f, 0, other);
+	pf_page(f, 1, 7);
+	memcpy(f->shadow + psz, code, sizeof(code));
+	pf_commit(f);
+	pf_map(f, PROT_READ | PROT_EXEC, MAP_PRIVATE);
+}
+
+static int call(struct pfile *f)
+{
+	int (*fn)(void) = (int (*)(void))(f->map + psz);
+
+	return fn();
+}
+
+static long hits(void)
+{
+	char text[1000] = "", *word;
+
+	REQ(read_str(TRACING "uprobe_profile", text, sizeof(text)) == 0);
+	word = strstr(text, " hit ");
+	return word ? atol(word + 5) : -1;
+}
+
+/* A breakpoint in one file is not in the other. */
+static void uprobe(void)
+{
+	char text[700];
+	struct pfile a, b;
+
+#ifndef __x86_64__
+	pxa_skip("code for x86-64 only");
+#endif
+	if (access(TRACING "uprobe_events", W_OK))
+		pxa_skip("no " TRACING "uprobe_events");
+	code_file(&a, "a", 1);
+	code_file(&b, "b", 2);
+	merge_start();
+	if (pxa_expect)
+		wait_shared(a.map + psz, b.map + psz);
+	merge_stop();
+	REQ(call(&a) == 42);
+
+	snprintf(text, sizeof(text), "p:" EVENT " %s:%zu", a.path, psz);
+	REQ(write_str(TRACING "uprobe_events", text) == 0);
+	REQ(write_str(TRACING "events/" EVENT "/enable", "1") == 0);
+	REQ(op_load(a.map + psz) != code[0]);
+	REQ(op_load(b.map + psz) == code[0]);
+	REQ(call(&a) == 42);
+	REQ(call(&b) == 42);
+	REQ(hits() == 1);
+	pf_check(&a);
+	pf_check(&b);
+	check_counters(pxa_expect, pxa_expect);
+
+	REQ(write_str(TRACING "events/" EVENT "/enable", "0") == 0);
+	REQ(write_str(TRACING "uprobe_events", "-:" EVENT) == 0);
+	REQ(call(&a) == 42);
+	REQ(op_load(a.map + psz) == code[0]);
+	if (pxa_expect)
+		must_share(a.map + psz, b.map + psz);
+	pf_check(&a);
+	pf_check(&b);
+}
+
 #define T(name) { #name, name, 0 }
 static const struct pxa_test tests[] = {
 	T(memory_failure),
@@ -310,6 +386,7 @@ static const struct pxa_test tests[] = {
 	T(soft_offline),
 	T(move_pages_node),
 	T(mbind_node),
+	T(uprobe),
 	{ "memory_offline", memory_offline, 4 * OFFLINE_SECONDS },
 };
 
