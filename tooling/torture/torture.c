@@ -611,8 +611,13 @@ skip:
 
 static void make_it_fail(const char *on)
 {
-	if (faults)
-		write_str("/proc/self/make-it-fail", on);
+	int tries = 1000, err = -ENOMEM;
+
+	/* which allocates, too */
+	while (err && tries--)
+		err = write_str("/proc/self/make-it-fail", on);
+	if (err)
+		die("make-it-fail");
 }
 
 /*
