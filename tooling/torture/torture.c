@@ -629,8 +629,10 @@ static void make_it_fail(const char *on)
 	bool _with = faults && !(a.y & 0x700);				\
 	int _err;							\
 									\
-	if (_with)							\
+	if (_with) {							\
+		view(a.file);		/* must not fail */		\
 		make_it_fail("1");					\
+	}								\
 	_ret = (expr);							\
 	_err = errno;							\
 	if (_with) {							\

@@ -322,9 +322,7 @@ static void code_file(struct pfile *f, const char *name, unsigned long other)
 
 static int call(struct pfile *f)
 {
-	int (*fn)(void) = (int (*)(void))(f->map + psz);
-
-	return fn();
+	return ((int (*)(void))(f->map + psz))();
 }
 
 static long hits(void)
