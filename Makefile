@@ -38,7 +38,7 @@ help: ## this list
 	@echo "                  (default: v5.9 from kernel.org, else Debian's linux-source-5.10)"
 	@echo "  A=dir B=dir     the two directory trees \`make run\` shares"
 	@echo "  STAGE=g/s       the stage for edit and fold"
-	@echo "  CHECKS=debug|kasan|kcsan|plain    the kernel that torture builds"
+	@echo "  CHECKS=debug|kasan|kcsan|plain    the kernel that torture, powercut, test-long build"
 	@echo "  BUILD=dir JOBS=n V=1"
 
 run: uml ## build and boot a patched kernel, share the pages of two trees, show the savings
@@ -109,12 +109,13 @@ torture: tree ## SECONDS=n SEED=s FS=ext4: all that may happen to shared pages, 
 powercut: tree ## SECONDS=n or ROUNDS=n SEED=s FS=ext4|xfs|btrfs: what was acknowledged outlives a power cut
 	@$(T)/setup long
 	@$(T)/powercut/run --work "$(WORK)" --out "$(BUILD)/powercut" --fs "$(FS)" \
-		--seconds "$(SECONDS)" --seed "$(SEED)" $(if $(ROUNDS),--rounds "$(ROUNDS)")
+		--seconds "$(SECONDS)" --seed "$(SEED)" --checks "$(CHECKS)" \
+		$(if $(ROUNDS),--rounds "$(ROUNDS)")
 
 test-long: tree ## SECONDS=n SEED=s: torture, powercut, selftests/vm, fio, stress-ng, trinity (ONLY=part,...)
 	@$(T)/setup long
 	@$(SERIES) group 0-host base
-	@$(T)/test-long "$(SECONDS)" "$(SEED)" "$(ONLY)"
+	@$(T)/test-long "$(SECONDS)" "$(SEED)" "$(CHECKS)" "$(ONLY)"
 
 icount: tree ## instructions of page cache paths: base and each group, under QEMU
 	@$(T)/setup bench

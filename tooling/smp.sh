@@ -26,7 +26,7 @@ smp_build()
 {
 	local status=0
 	timeout -k 30 $((SMP_BUILT_BY > SECONDS ? SMP_BUILT_BY - SECONDS : 1)) \
-		"$T/torture/run" --work "$WORK" --out "$OUT/torture" --fs btrfs \
+		"$T/torture/run" --work "$WORK" --out "$OUT/torture" \
 		--checks plain --build </dev/null >"$OUT/x86.log" 2>&1 || status=$?
 	cat "$OUT/x86.log"
 	return $status

@@ -81,16 +81,12 @@ class Arguments(Base):
         self.assertIn("ROUNDS must be", self.refused("--rounds", "0"))
         self.assertIn("SEED must be", self.refused("--seed", "-1"))
         self.assertIn("FS=vfat is none of", self.refused("--fs", "vfat"))
+        self.assertIn("CHECKS=all is not one of", self.refused("--checks", "all"))
         self.assertIn("/no is not a file", self.refused("--kernel", "/no"))
 
     def test_no_tree(self):
         self.work += "/other"
         self.assertIn("run `make tree`", self.refused())
-
-    def test_fragments_exist(self):
-        for name in RUN.FRAGMENTS.split():
-            self.assertTrue(os.path.exists(os.path.join(
-                TOOLING, "configs", name + ".config")), name)
 
 
 class Rounds(Base):
