@@ -7,6 +7,8 @@
  * reading debugfs file pxa/check:
  *
  * - its content is what it was when it became protected,
+ * - it is clean, uptodate and without private data, and so are the marks of its
+ *   slots,
  * - its aliases are as many as counted, and the slot of each holds the page,
  * - its ptes belong to its aliases, are read-only and clean, and no migration
  *   entry was forgotten.
@@ -143,14 +145,15 @@ void pxa_debug_migrated(struct page *page)
 }
 
 /**
- * pxa_debug_dirty - a page is made dirty of which the file is not known
+ * pxa_debug_never - something happens to a page that must not, if it is protected
  * @page: head page
+ * @what: what it is
  *
- * Tells who it was, unlike the checks that find it dirty later.
+ * Tells who it was, unlike the checks that find out later.
  *
  * Context: any.
  */
-void pxa_debug_dirty(struct page *page)
+void pxa_debug_never(struct page *page, const char *what)
 {
 	unsigned long mapping;
 	bool immutable = false;
@@ -163,7 +166,7 @@ void pxa_debug_dirty(struct page *page)
 			    ops->immutable;
 	rcu_read_unlock();
 	if (immutable)
-		pxa_problem(page, NULL, 0, "set dirty");
+		pxa_problem(page, NULL, 0, what);
 }
 
 /* ----------------------------------------------------------------- ptes -- */
@@ -272,8 +275,15 @@ unsigned int pxa_debug_left(struct page *page, struct address_space *mapping,
 
 /* ------------------------------------------------------- the whole page -- */
 
-static unsigned int pxa_debug_alias(struct page *page, struct pxa_alias *alias,
-				    int *mapped)
+static bool pxa_debug_marked(struct address_space *mapping, pgoff_t index)
+{
+	return xa_get_mark(&mapping->i_pages, index, PAGECACHE_TAG_DIRTY) ||
+	       xa_get_mark(&mapping->i_pages, index, PAGECACHE_TAG_WRITEBACK) ||
+	       xa_get_mark(&mapping->i_pages, index, PAGECACHE_TAG_TOWRITE);
+}
+
+static unsigned int pxa_debug_alias(struct page *page, struct pxa *pxa,
+				    struct pxa_alias *alias, int *mapped)
 {
 	struct address_space *mapping = alias->mapping;
 	struct pxa_debug_ptes ptes = { };
@@ -283,6 +293,9 @@ static unsigned int pxa_debug_alias(struct page *page, struct pxa_alias *alias,
 	if (xa_load(&mapping->i_pages, index) != page)
 		n += pxa_problem(page, mapping, index,
 				 "alias of a slot that does not hold the page");
+	if (pxa->ops->immutable && pxa_debug_marked(mapping, index))
+		n += pxa_problem(page, mapping, index,
+				 "the slot is marked for writeback");
 	pxa_debug_slot(page, mapping, index, &ptes);
 	if (ptes.writable)
 		n += pxa_problem(page, mapping, index, "a pte is writable");
@@ -317,13 +330,19 @@ unsigned int pxa_debug_page(struct page *page, struct address_space *mapping,
 		n += pxa_problem(page, mapping, index, "pxa of another page");
 	if (pxa->ops->immutable && (PageDirty(page) || PageWriteback(page)))
 		n += pxa_problem(page, mapping, index, "dirty or written back");
+	if (pxa->ops->immutable && page_has_private(page))
+		n += pxa_problem(page, mapping, index, "has private data");
+	if (pxa->ops->immutable && !PageHWPoison(page) &&
+	    !pxa_page_allowed(page))
+		n += pxa_problem(page, mapping, index,
+				 "not uptodate, or with flags of a filesystem");
 	n += pxa_debug_content(page, pxa, mapping, index);
 
 	hlist_for_each_entry(alias, &pxa->aliases, node) {
 		/* A list that is damaged may have no end. */
 		if (++nr > pxa->nr)
 			break;
-		n += pxa_debug_alias(page, alias, &mapped);
+		n += pxa_debug_alias(page, pxa, alias, &mapped);
 	}
 	if (nr != pxa->nr)
 		n += pxa_problem(page, mapping, index,

@@ -2278,6 +2278,60 @@ static void pxa_debug_set_dirty(struct kunit *test)
 	pxt_check(test, 0);
 }
 
+/* Somebody who believes to know its file. */
+static void pxa_debug_set_dirty_mapping(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+
+	pxt_share(test);
+	pxa_debug_expect(true);
+	SetPageDirty(t->page);
+	/* it is, so no more comes of it */
+	set_page_dirty_mapping(t->a.mapping, t->page);
+	pxt_problems(test, 1);
+	ClearPageDirty(t->page);
+	pxt_check(test, 0);
+}
+
+static void pxa_debug_writeback(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+
+	pxt_share(test);
+	pxa_debug_expect(true);
+	set_page_writeback(t->page);
+	pxt_problems(test, 1);
+	end_page_writeback(t->page);
+	pxt_check(test, 0);
+}
+
+/* What keeps a page from being shared must not come later. */
+static void pxa_debug_state(struct kunit *test)
+{
+	static const xa_mark_t marks[] = { PAGECACHE_TAG_DIRTY,
+		PAGECACHE_TAG_WRITEBACK, PAGECACHE_TAG_TOWRITE };
+	struct pxt *t = test->priv;
+	unsigned int i;
+
+	pxt_share(test);
+	pxa_debug_expect(true);
+	ClearPageUptodate(t->page);
+	pxt_check(test, 1);
+	SetPageUptodate(t->page);
+	SetPageError(t->page);
+	pxt_check(test, 1);
+	ClearPageError(t->page);
+	SetPagePrivate(t->page);
+	pxt_check(test, 1);
+	ClearPagePrivate(t->page);
+	for (i = 0; i < ARRAY_SIZE(marks); i++) {
+		xa_set_mark(&t->b.mapping->i_pages, 5, marks[i]);
+		pxt_check(test, 1);
+		xa_clear_mark(&t->b.mapping->i_pages, 5, marks[i]);
+	}
+	pxt_check(test, 0);
+}
+
 /* An owner that may write to its page: the content is its own business. */
 static void pxa_debug_not_immutable(struct kunit *test)
 {
@@ -2506,6 +2560,9 @@ static struct kunit_case pxa_cases[] = {
 	KUNIT_CASE(pxa_debug_hash_reclaimed),
 	KUNIT_CASE(pxa_debug_hash_migrated),
 	KUNIT_CASE(pxa_debug_set_dirty),
+	KUNIT_CASE(pxa_debug_set_dirty_mapping),
+	KUNIT_CASE(pxa_debug_writeback),
+	KUNIT_CASE(pxa_debug_state),
 	KUNIT_CASE(pxa_debug_not_immutable),
 	KUNIT_CASE(pxa_debug_aliases),
 	KUNIT_CASE(pxa_debug_ptes),

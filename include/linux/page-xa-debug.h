@@ -23,7 +23,7 @@ struct pxa_debug {
 };
 
 void pxa_debug_lock_page(struct page *page);
-void pxa_debug_dirty(struct page *page);
+void pxa_debug_never(struct page *page, const char *what);
 
 #else
 
@@ -33,7 +33,7 @@ static inline void pxa_debug_lock_page(struct page *page)
 {
 }
 
-static inline void pxa_debug_dirty(struct page *page)
+static inline void pxa_debug_never(struct page *page, const char *what)
 {
 }
 
