@@ -2325,9 +2325,9 @@ static void pxa_debug_state(struct kunit *test)
 	pxt_check(test, 1);
 	ClearPagePrivate(t->page);
 	for (i = 0; i < ARRAY_SIZE(marks); i++) {
-		xa_set_mark(&t->b.mapping->i_pages, 5, marks[i]);
+		pxt_mark(&t->b, 5, true, marks[i]);
 		pxt_check(test, 1);
-		xa_clear_mark(&t->b.mapping->i_pages, 5, marks[i]);
+		pxt_mark(&t->b, 5, false, marks[i]);
 	}
 	pxt_check(test, 0);
 }
