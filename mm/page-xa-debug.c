@@ -212,8 +212,6 @@ static void pxa_debug_slot(struct page *page, struct address_space *mapping,
 {
 	struct vm_area_struct *vma;
 
-	if (!mapping_mapped(mapping))
-		return;
 	i_mmap_lock_read(mapping);
 	vma_interval_tree_foreach(vma, &mapping->i_mmap, index, index) {
 		pxa_debug_vma(page, vma, vma->vm_start +

@@ -54,12 +54,6 @@
 #define CREATE_TRACE_POINTS
 #include <trace/events/pxa.h>
 
-/*
- * page->index of a protected page.  Huge, so that a walk that wrongly goes on
- * from there ends instead of starting over.
- */
-#define PXA_INDEX	((pgoff_t)(~0UL >> 1))
-
 /* The state that a page must be free of to be shared, beyond being clean. */
 #define PXA_REFUSED_FLAGS						\
 	(1UL << PG_error | 1UL << PG_reserved | 1UL << PG_private_2 |	\
@@ -319,10 +313,12 @@ void rmap_walk_pxa(struct page *page, struct rmap_walk_control *rwc)
 static bool pxa_find_mapped_one(struct page *page, struct vm_area_struct *vma,
 				unsigned long addr, void *arg)
 {
+	/* mprotect() and mremap() take a pte away for a moment. */
 	struct page_vma_mapped_walk pvmw = {
 		.page = page,
 		.vma = vma,
 		.address = addr,
+		.flags = PVMW_SYNC,
 	};
 
 	if (!page_vma_mapped_walk(&pvmw))
@@ -332,7 +328,10 @@ static bool pxa_find_mapped_one(struct page *page, struct vm_area_struct *vma,
 	return false;
 }
 
-/* Is @page mapped in the place of one slot? */
+/*
+ * Is @page mapped in the place of one slot?  Without the lock that the walk takes
+ * mapping_mapped() may be wrong: an area that grows is out of the tree meanwhile.
+ */
 static bool pxa_slot_mapped(struct page *page, struct address_space *mapping,
 			    pgoff_t index)
 {
@@ -342,7 +341,7 @@ static bool pxa_slot_mapped(struct page *page, struct address_space *mapping,
 		.arg = &mapped,
 	};
 
-	if (page_mapped(page) && mapping_mapped(mapping))
+	if (page_mapped(page))
 		pxa_rmap_walk_alias(page, mapping, index, &rwc);
 	return mapped;
 }
@@ -691,11 +690,11 @@ static void pxa_munlock(struct page *page)
 		munlock_vma_page(page);
 }
 
+/* After pxa_debug_release(). */
 static void pxa_release(struct page *page, struct pxa *pxa)
 {
 	bool entered = pxa_debug_enter(page);
 
-	pxa_debug_release(page, pxa);
 	pxa->ops->release(pxa);
 	pxa_debug_leave(entered);
 }
@@ -707,10 +706,12 @@ static void pxa_unlinked(struct page *page, struct pxa *pxa,
 	mod_node_page_state(page_pgdat(page),
 			    last ? NR_PXA_SHARED : NR_PXA_SHARING, -1);
 	pxa_alias_free(alias);
-	if (last)
+	if (last) {
+		pxa_debug_release(page, pxa);
 		pxa_release(page, pxa);
-	else if (PageMlocked(page))
+	} else if (PageMlocked(page)) {
 		pxa_munlock(page);
+	}
 }
 
 /* Empty the slot of @alias, which must not be mapped. Returns true if last. */
@@ -837,6 +838,8 @@ int pxa_dissolve(struct page *page, int refs)
 		/* Who sees the mapping without lock also sees the index. */
 		smp_store_release(&page->mapping, mapping);
 		mod_node_page_state(page_pgdat(page), NR_PXA_SHARED, -1);
+		/* Before ptes of shmem become writable again. */
+		pxa_debug_release(page, pxa);
 		err = 0;
 	}
 	pxa_remap_slot(page, page, mapping, index);

@@ -6,6 +6,7 @@
  * The pages are those of two files of a small file system.  Most cases start
  * from one protected page in three slots: (a, 1), (b, 5) and (a, 9).
  */
+#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/kernel-page-flags.h>
 #include <linux/kmsg_dump.h>
@@ -1893,6 +1894,78 @@ static void pxa_mm_pin(struct kunit *test)
 	pxt_shares(test, &t->b, 5, true);
 }
 
+/* Taken from a page table just before its last slot lost it: look again. */
+static void pxa_mm_left(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct page *page;
+
+	pxt_mmap(test);
+	pxt_share(test);
+	page = pxt_gup(test, 1, 0);
+	KUNIT_ASSERT_PTR_EQ(test, page, t->page);
+	KUNIT_EXPECT_FALSE(test, page_was_xa(page));
+	KUNIT_EXPECT_EQ(test, pxt_drop_alias(t, &t->b, 5), 0);
+	KUNIT_EXPECT_EQ(test, pxt_drop_alias(t, &t->a, 9), 0);
+	lock_page(page);
+	KUNIT_EXPECT_EQ(test, pxa_break_alias(page, t->a.mapping, 1), 0);
+	unlock_page(page);
+	KUNIT_EXPECT_FALSE(test, PageXA(page));
+	KUNIT_EXPECT_TRUE(test, page_was_xa(page));
+	KUNIT_EXPECT_TRUE(test, pxa_pin_unshares(t->vma, page, FOLL_PIN));
+	KUNIT_EXPECT_FALSE(test, pxa_pin_unshares(t->vma, page, FOLL_WRITE));
+	put_page(page);
+
+	page = pxt_gup(test, 2, 0);
+	KUNIT_EXPECT_FALSE(test, page_was_xa(page));
+	truncate_inode_pages(t->a.mapping, 0);
+	KUNIT_EXPECT_PTR_EQ(test, page->mapping, (struct address_space *)NULL);
+	KUNIT_EXPECT_FALSE(test, page_was_xa(page));
+	KUNIT_EXPECT_FALSE(test, pxa_pin_unshares(t->vma, page, FOLL_PIN));
+	put_page(page);
+}
+
+struct pxt_drop_work {
+	struct work_struct	work;
+	struct pxt		*t;
+};
+
+static void pxt_drop_work(struct work_struct *work)
+{
+	struct pxt *t = container_of(work, struct pxt_drop_work, work)->t;
+
+	pxt_drop_alias(t, &t->a, 1);
+}
+
+/* While an area changes its size it is not in the tree of the file. */
+static void pxa_mm_drop_area_away(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct address_space *mapping = t->a.mapping;
+	struct pxt_drop_work w = { .t = t };
+	pte_t pte;
+
+	pxt_mmap(test);
+	pxt_share(test);
+	pxt_touch(test, 1);
+	KUNIT_ASSERT_TRUE(test, pxt_pte(t, t->page, 1, &pte));
+
+	INIT_WORK_ONSTACK(&w.work, pxt_drop_work);
+	i_mmap_lock_write(mapping);
+	vma_interval_tree_remove(t->vma, &mapping->i_mmap);
+	schedule_work(&w.work);
+	msleep(100);
+	vma_interval_tree_insert(t->vma, &mapping->i_mmap);
+	i_mmap_unlock_write(mapping);
+	flush_work(&w.work);
+	destroy_work_on_stack(&w.work);
+
+	KUNIT_EXPECT_FALSE(test, pxt_pte(t, t->page, 1, &pte));
+	pxt_shares(test, &t->a, 1, false);
+	pxt_shares(test, &t->a, 9, true);
+	pxt_shares(test, &t->b, 5, true);
+}
+
 static void pxa_mm_write(struct kunit *test)
 {
 	struct pxt *t = test->priv;
@@ -2546,6 +2619,8 @@ static struct kunit_case pxa_cases[] = {
 	KUNIT_CASE(pxa_rmap_walk),
 	KUNIT_CASE(pxa_mm_fault_around),
 	KUNIT_CASE(pxa_mm_pin),
+	KUNIT_CASE(pxa_mm_left),
+	KUNIT_CASE(pxa_mm_drop_area_away),
 	KUNIT_CASE(pxa_mm_write),
 	KUNIT_CASE(pxa_mm_dirty_pte),
 	KUNIT_CASE(pxa_mm_never_writable),

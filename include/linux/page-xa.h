@@ -108,6 +108,28 @@ static __always_inline bool PageXA(struct page *page)
 		PAGE_MAPPING_XA_MASK) == PAGE_MAPPING_XA;
 }
 
+/*
+ * page->index of a protected page.  Huge, so that a walk that wrongly goes on
+ * from there ends instead of starting over.
+ */
+#define PXA_INDEX	((pgoff_t)(~0UL >> 1))
+
+/**
+ * page_was_xa - was this page a protected one, until its last slot has lost it?
+ * @page: a page with a reference
+ *
+ * Who has taken it from a page table must not conclude that it was truncated:
+ * what the slot has now is somewhere else.
+ *
+ * Context: any.
+ * Return: true if it was, and belongs to no file.
+ */
+static __always_inline bool page_was_xa(struct page *page)
+{
+	return IS_ENABLED(CONFIG_PAGE_XA) && !READ_ONCE(page->mapping) &&
+	       page->index == PXA_INDEX;
+}
+
 /**
  * page_pxa - the struct pxa of a protected page
  * @page: a locked page for which PageXA() is true
@@ -497,7 +519,8 @@ static inline bool pxa_evict(struct page *page)
 static inline bool pxa_pin_unshares(struct vm_area_struct *vma,
 				    struct page *page, unsigned int flags)
 {
-	return (flags & (FOLL_PIN | FOLL_LONGTERM)) && PageXA(page) &&
+	return (flags & (FOLL_PIN | FOLL_LONGTERM)) &&
+	       (PageXA(page) || page_was_xa(page)) &&
 	       !(vma && (vma->vm_flags & VM_MIXEDMAP));
 }
 
@@ -506,13 +529,16 @@ static inline bool pxa_pin_unshares(struct vm_area_struct *vma,
  * @addr: user address in current->mm
  * @page: page found there, with a reference
  *
- * Return: 0 if @page is not protected.  Else the reference is gone, and -EAGAIN:
- * the sharing is broken and the caller has to look the page up again; -ENOMEM;
- * -EFAULT if this is no place of the page in its file, or the content was lost.
+ * Return: 0 if @page is not protected, and was not a moment ago.  Else the reference
+ * is gone, and -EAGAIN: the sharing is broken and the caller has to look the page up
+ * again; -ENOMEM; -EFAULT if this is no place of the page in its file, or the content
+ * was lost.
  */
 static inline int pxa_break_user(unsigned long addr, struct page *page)
 {
-	return PageXA(page) ? __pxa_break_user(addr, page) : 0;
+	if (likely(!PageXA(page) && !page_was_xa(page)))
+		return 0;
+	return __pxa_break_user(addr, page);
 }
 
 #endif /* _LINUX_PAGE_XA_H */
