@@ -30,6 +30,7 @@
 #include <linux/memcontrol.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
+#include <linux/oom.h>
 #include <linux/page-xa.h>
 #include <linux/pagemap.h>
 #include <linux/pagevec.h>
@@ -39,6 +40,7 @@
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
 #include <linux/shmem_fs.h>
+#include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/swap.h>
@@ -153,6 +155,7 @@ static DEFINE_HASHTABLE(ksm_file_slots, 10);
 static LIST_HEAD(ksm_file_slot_list);
 static struct ksm_file_slot *ksm_file_cursor;
 static unsigned long ksm_file_address;
+static bool ksm_file_in_pass;
 static bool ksm_file_drained;
 static DECLARE_WAIT_QUEUE_HEAD(ksm_file_idle);
 
@@ -341,10 +344,30 @@ static void ksm_file_node_unhash(struct ksm_file_node *node)
 	}
 }
 
-/* Let lookups find @node; it is only a lost opportunity if that fails. */
+/* Are there as many nodes with this digest as a lookup tries? */
+static bool ksm_file_digest_full(u64 digest)
+{
+	unsigned int nr = 0;
+	struct rhlist_head *pos, *list;
+	struct ksm_file_node *node;
+
+	rcu_read_lock();
+	list = rhltable_lookup(&ksm_file_node_table, &digest,
+			       ksm_file_node_params);
+	rhl_for_each_entry_rcu(node, pos, list, hash)
+		if (++nr == KSM_FILE_TRIES)
+			break;
+	rcu_read_unlock();
+	return nr == KSM_FILE_TRIES;
+}
+
+/*
+ * Let lookups find @node; it is only a lost opportunity if that fails.  To take one
+ * off the table is to walk all with its digest, so there must not be many.
+ */
 static void ksm_file_node_hash(struct ksm_file_node *node)
 {
-	if (!node->hashed)
+	if (!node->hashed && !ksm_file_digest_full(node->digest))
 		node->hashed = !rhltable_insert(&ksm_file_node_table,
 						&node->hash,
 						ksm_file_node_params);
@@ -460,9 +483,13 @@ static struct page *ksm_file_find_node(u64 digest, struct page *like,
 		page = ksm_file_node_get(node);
 		if (!page)
 			continue;
-		if (!ksm_file_node_allowed(node) ||
+		if (node->parts != ksm_file_parts ||
+		    !ksm_file_node_allowed(node) ||
 		    memcmp(&node->domain, domain, sizeof(*domain))) {
-			/* Its digest is the same by chance. */
+			/*
+			 * By chance, or its domain has parts that tell nothing of
+			 * @like: it would stay when these matter again.
+			 */
 		} else if (node->pxa.nr < params->max_sharing) {
 			if (params->across_nodes ||
 			    page_to_nid(page) == page_to_nid(like))
@@ -504,15 +531,52 @@ static void ksm_file_cand_prune(void)
 	}
 }
 
-static void ksm_file_cand_free_all(void)
+/* Forget the oldest candidates.  Returns how many. */
+static unsigned long ksm_file_cand_free_some(unsigned long nr)
 {
 	struct ksm_file_cand *cand, *next;
+	unsigned long done = 0;
 
 	list_for_each_entry_safe(cand, next, &ksm_file_cands, list) {
+		if (done == nr)
+			break;
 		ksm_file_cand_free(cand);
+		done++;
 		cond_resched();
 	}
+	return done;
 }
+
+static void ksm_file_cand_free_all(void)
+{
+	ksm_file_cand_free_some(ULONG_MAX);
+}
+
+/* Without a scan nobody else frees them. */
+static unsigned long ksm_file_shrink_count(struct shrinker *shrinker,
+					   struct shrink_control *sc)
+{
+	return READ_ONCE(ksm_file_nr_cands);
+}
+
+static unsigned long ksm_file_shrink_scan(struct shrinker *shrinker,
+					  struct shrink_control *sc)
+{
+	unsigned long done;
+
+	/* Whoever has it may be waiting for memory. */
+	if (!mutex_trylock(&ksm_thread_mutex))
+		return SHRINK_STOP;
+	done = ksm_file_cand_free_some(sc->nr_to_scan);
+	mutex_unlock(&ksm_thread_mutex);
+	return done ?: SHRINK_STOP;
+}
+
+static struct shrinker ksm_file_shrinker = {
+	.count_objects	= ksm_file_shrink_count,
+	.scan_objects	= ksm_file_shrink_scan,
+	.seeks		= DEFAULT_SEEKS,
+};
 
 static void ksm_file_cand_set(struct ksm_file_cand *cand,
 			      const struct ksm_file_item *item)
@@ -1037,9 +1101,11 @@ static int ksm_file_scan_some(unsigned int npages,
 	int done;
 
 	spin_lock(&ksm_file_slot_lock);
-	if (!ksm_file_cursor)
+	/* Else the last process of this pass has exited. */
+	if (!ksm_file_cursor && !ksm_file_in_pass)
 		ksm_file_advance(NULL);
 	slot = ksm_file_cursor;
+	ksm_file_in_pass = slot;
 	if (slot)
 		slot->busy = true;
 	spin_unlock(&ksm_file_slot_lock);
@@ -1054,6 +1120,8 @@ static int ksm_file_scan_some(unsigned int npages,
 		/* A process without pages takes its time too. */
 		if (ksm_file_cursor)
 			done = 1;
+		else
+			ksm_file_in_pass = false;
 	}
 	slot->busy = false;
 	/* Then the slot may be gone: ksm_file_exit() waits for it. */
@@ -1246,11 +1314,17 @@ int ksm_file_unmerge_all(void)
  */
 static int ksm_file_set_rules(u8 parts, bool only_zero)
 {
+	int err;
+
 	lockdep_assert_held(&ksm_thread_mutex);
 	WRITE_ONCE(ksm_file_parts, parts);
 	WRITE_ONCE(ksm_file_only_zero, only_zero);
 	ksm_file_cand_free_all();
-	return ksm_file_unmerge_walk(false);
+	/* Where the copies do not fit, no other process has to pay for that. */
+	set_current_oom_origin();
+	err = ksm_file_unmerge_walk(false);
+	clear_current_oom_origin();
+	return err;
 }
 
 /* ------------------------------------------------------ sysctl and sysfs -- */
@@ -1511,6 +1585,8 @@ static int __init ksm_file_init(void)
 		err = rhashtable_init(&ksm_file_cand_table,
 				      &ksm_file_cand_params);
 	/* Without the tables nothing may be advised, and so nothing scanned. */
+	if (!err)
+		err = register_shrinker(&ksm_file_shrinker);
 	if (err)
 		panic("ksm: no memory for the tables of file pages: %d\n", err);
 	register_sysctl("vm", ksm_file_sysctls);

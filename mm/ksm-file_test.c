@@ -817,6 +817,101 @@ static void ksm_file_narrow_by_parts(struct kunit *test)
 	kft_counts(test, 1, 1, 0);
 }
 
+/*
+ * Of what was merged under narrower rules nobody tells that it is of the same group
+ * as a page that is merged into it under wider ones.
+ */
+static void ksm_file_narrow_again(struct kunit *test)
+{
+	struct kft *t = test->priv;
+
+	kft_scan(test, &t->a, 1);
+	kft_scan(test, &t->b, 1);
+	kft_counts(test, 1, 1, 0);
+	KUNIT_EXPECT_EQ(test, kft_rules(KSM_FILE_USERNS | KSM_FILE_OWNER, false),
+			0);
+	kft_counts(test, 1, 1, 0);
+	/* Not before the scan has come across it. */
+	kft_scan(test, &t->a, 2);
+	kft_counts(test, 1, 1, 1);
+	kft_scan(test, &t->a, 1);
+	kft_scan(test, &t->a, 2);
+	kft_counts(test, 1, 2, 0);
+	KUNIT_EXPECT_EQ(test, kft_rules(KSM_FILE_NARROWEST, false), 0);
+	kft_counts(test, 0, 0, 0);
+}
+
+/* Removal from the table takes as long as there are others with this digest. */
+static void ksm_file_digest_bound(struct kunit *test)
+{
+	enum { NR = KSM_FILE_TRIES + 4 };
+	struct ksm_file_node *nodes;
+	int i;
+
+	nodes = kunit_kzalloc(test, NR * sizeof(*nodes), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, nodes);
+	for (i = 0; i < NR; i++) {
+		nodes[i].digest = 0x12345;
+		ksm_file_node_hash(&nodes[i]);
+		KUNIT_EXPECT_EQ(test, nodes[i].hashed, i < KSM_FILE_TRIES);
+	}
+	ksm_file_node_unhash(&nodes[0]);
+	ksm_file_node_hash(&nodes[NR - 1]);
+	KUNIT_EXPECT_TRUE(test, nodes[NR - 1].hashed);
+	for (i = 0; i < NR; i++)
+		ksm_file_node_unhash(&nodes[i]);
+	synchronize_rcu();
+}
+
+static void ksm_file_shrink(struct kunit *test)
+{
+	struct shrink_control sc = { .nr_to_scan = 2 };
+	struct kft *t = test->priv;
+	unsigned long nr = ksm_file_nr_cands;
+	pgoff_t i;
+
+	for (i = 0; i < 3; i++) {
+		t->a.last[i] = 30 + i;
+		kft_scan(test, &t->a, i);
+	}
+	kft_counts(test, 0, 0, 3);
+	KUNIT_EXPECT_EQ(test, ksm_file_shrink_count(NULL, &sc), nr + 3);
+	/* Whoever scans has the mutex. */
+	mutex_lock(&ksm_thread_mutex);
+	KUNIT_EXPECT_EQ(test, ksm_file_shrink_scan(NULL, &sc), SHRINK_STOP);
+	mutex_unlock(&ksm_thread_mutex);
+	kft_counts(test, 0, 0, 3);
+	KUNIT_EXPECT_EQ(test, ksm_file_shrink_scan(NULL, &sc), 2ul);
+	kft_counts(test, 0, 0, 1);
+	kft_is_cand(test, &t->a, 2);
+}
+
+/* The last process of a pass exits: that is the end of it all the same. */
+static void ksm_file_pass_end(struct kunit *test)
+{
+	struct kft *t = test->priv;
+	struct mm_struct *mm[3];
+	int i;
+
+	KUNIT_ASSERT_TRUE(test, list_empty(&ksm_file_slot_list));
+	for (i = 0; i < ARRAY_SIZE(mm); i++) {
+		mm[i] = mm_alloc();
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, mm[i]);
+		KUNIT_ASSERT_EQ(test, ksm_file_enter(mm[i]), 0);
+	}
+	KUNIT_EXPECT_EQ(test, ksm_file_scan_some(10, &t->params), 1);
+	KUNIT_EXPECT_EQ(test, ksm_file_scan_some(10, &t->params), 1);
+	ksm_file_exit(mm[2]);
+	KUNIT_EXPECT_EQ(test, ksm_file_scan_some(10, &t->params), -1);
+	KUNIT_EXPECT_EQ(test, ksm_file_scan_some(10, &t->params), 1);
+	KUNIT_EXPECT_EQ(test, ksm_file_scan_some(10, &t->params), -1);
+	ksm_file_exit(mm[0]);
+	ksm_file_exit(mm[1]);
+	KUNIT_EXPECT_EQ(test, ksm_file_scan_some(10, &t->params), -1);
+	for (i = 0; i < ARRAY_SIZE(mm); i++)
+		mmput(mm[i]);
+}
+
 static void ksm_file_owner(struct kunit *test)
 {
 	struct kft *t = test->priv;
@@ -1097,6 +1192,10 @@ static struct kunit_case ksm_file_cases[] = {
 	KUNIT_CASE(ksm_file_userns),
 	KUNIT_CASE(ksm_file_widen),
 	KUNIT_CASE(ksm_file_narrow_by_parts),
+	KUNIT_CASE(ksm_file_narrow_again),
+	KUNIT_CASE(ksm_file_digest_bound),
+	KUNIT_CASE(ksm_file_shrink),
+	KUNIT_CASE(ksm_file_pass_end),
 	KUNIT_CASE(ksm_file_owner),
 	KUNIT_CASE(ksm_file_stale_domain),
 	KUNIT_CASE(ksm_file_stale_item),

@@ -88,12 +88,13 @@ enum sgp_type pxa_shmem_sgp(struct address_space *mapping, pgoff_t index,
  * @index: offset in the file, in pages
  * @pagep: the page, locked and with a reference; NULL if there is none
  *
- * For truncation, which can't fail: where memory that is waited for does not help,
- * as in a group at its limit, the copy is taken from the reserves, and charged.
+ * For truncation, which can't fail.  A group at its limit has its OOM killer, as for
+ * a write; where that does not help, the copy is taken from the reserves, and charged.
  */
 void pxa_shmem_getpage(struct inode *inode, pgoff_t index, struct page **pagep)
 {
 	struct address_space *mapping = inode->i_mapping;
+	unsigned int failed = 0;
 	bool insist = false;
 
 	for (;;) {
@@ -113,10 +114,9 @@ void pxa_shmem_getpage(struct inode *inode, pgoff_t index, struct page **pagep)
 			memalloc_noreclaim_restore(flags);
 		unlock_page(page);
 		put_page(page);
-		if (err == -ENOMEM) {
-			pxa_make_room(mapping_gfp_mask(mapping) | __GFP_NOFAIL);
-			insist = true;
-		}
+		if (err == -ENOMEM)
+			insist = pxa_make_room(mapping_gfp_mask(mapping)) ||
+				 ++failed >= PXA_TRIES;
 		cond_resched();
 	}
 }

@@ -59,9 +59,6 @@
 	(1UL << PG_error | 1UL << PG_reserved | 1UL << PG_private_2 |	\
 	 1UL << PG_owner_priv_1)
 
-/* How often a break that must not fail is tried once there is memory for it. */
-#define PXA_TRIES	16
-
 static struct kmem_cache *pxa_alias_cache __ro_after_init;
 
 /**

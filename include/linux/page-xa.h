@@ -114,6 +114,9 @@ static __always_inline bool PageXA(struct page *page)
  */
 #define PXA_INDEX	((pgoff_t)(~0UL >> 1))
 
+/* How often a break that must not fail is tried once there is memory for it. */
+#define PXA_TRIES	16
+
 /**
  * page_was_xa - was this page a protected one, until its last slot has lost it?
  * @page: a page with a reference

@@ -484,6 +484,59 @@ static void swap(void)
 	limited_leave();
 }
 
+/*
+ * To zero a part of a shared page takes a copy, and who has no memory left for that
+ * meets the OOM killer: it is no way round the limit of a group.
+ */
+static void punch_in_full_group(void)
+{
+	enum { PAGES = 512, FREE = 128, EXTRA = 64 };
+	long limit, usage;
+	struct pfile a;
+	int status, i;
+	pid_t pid;
+
+	limited_join();
+	memfd_new(&a, "a", PAGES);
+	for (i = 0; i < PAGES; i++)
+		pf_page(&a, i, 7);
+	pf_commit(&a);
+	pf_map(&a, RW, MAP_SHARED);
+	merge_start();
+	merge_settle();
+	merge_stop();
+	if (pxa_expect && ksm_read("file_pages_sharing") < PAGES - 20)
+		FAIL("file_pages_sharing is only %ld", ksm_read("file_pages_sharing"));
+
+	limit = limited_usage() + FREE * psz;
+	limited_to(limit);
+	pid = fork();
+	REQ(pid >= 0);
+	if (!pid) {
+		if (write_str("/proc/self/oom_score_adj", "1000"))
+			_exit(2);
+		for (i = 0; i < PAGES; i++)
+			if (fallocate(a.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				      i * psz + 1, 1))
+				_exit(1);
+		_exit(0);
+	}
+	op_begin("waiting for a child that fills its group");
+	REQ(waitpid(pid, &status, 0) == pid);
+	op_end();
+	usage = limited_usage();
+	limited_to(-1);
+	ksft_print_msg("limit %ld KiB, used %ld KiB, status %x\n", limit >> 10,
+		       usage >> 10, status);
+	REQ(usage <= limit + (long)(EXTRA * psz));
+	REQ(status == (pxa_expect ? SIGKILL : 0));
+	for (i = 0; i < PAGES; i++)
+		if (!a.map[i * psz + 1])
+			a.shadow[i * psz + 1] = 0;
+	pf_check(&a);
+	limited_leave();
+}
+
 /* The seams between merge and write */
 static void store_under_ksmd(void)
 {
@@ -532,6 +585,7 @@ static const struct pxa_test tests[] = {
 	{ "not_with_a_disk", not_with_a_disk, 0 },
 	{ "max_unswappable", max_unswappable, 0 },
 	{ "swap", swap, 0 },
+	{ "punch_in_full_group", punch_in_full_group, 0 },
 	{ "store_under_ksmd", store_under_ksmd, 0 },
 };
 

@@ -936,6 +936,27 @@ void limited_squeeze(void)
 	}
 }
 
+long limited_usage(void)
+{
+	char path[400], text[40] = "";
+
+	snprintf(path, sizeof(path), "%s/%s", group,
+		 v2 ? "memory.current" : "memory.usage_in_bytes");
+	REQ(read_str(path, text, sizeof(text)) == 0);
+	return atol(text);
+}
+
+void limited_to(long bytes)
+{
+	char text[40];
+
+	snprintf(text, sizeof(text), "%ld", bytes);
+	if (v2)
+		group_write("memory.max", bytes < 0 ? "max" : text, true);
+	else
+		group_write("memory.limit_in_bytes", text, true);
+}
+
 /* ------------------------------------------------------------------------ */
 
 int pxa_userfaultfd(void *addr, size_t len)

@@ -203,6 +203,8 @@ void pair_still_shared(struct pair *p, int not);
 void limited_join(void);
 void limited_leave(void);
 void limited_squeeze(void);
+long limited_usage(void);		/* in bytes */
+void limited_to(long bytes);		/* -1: not at all */
 
 int pxa_userfaultfd(void *addr, size_t len);
 
