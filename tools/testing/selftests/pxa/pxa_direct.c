@@ -241,6 +241,10 @@ static void process_vm(void)
 		FAIL("process_vm_readv: %s", strerror(errno));
 	}
 	REQ(!memcmp(buf, p.b.shadow + 3 * psz, psz));
+	/* It pins the page, even if only to read. */
+	must_not_share(p.a.map + psz, p.b.map + 3 * psz);
+	check_counters(-1, PAIR_SHARED - 1);
+	pair_still_shared(&p, 1);
 	fill(buf, psz, 50);
 	remote.iov_base = p.a.map + psz;
 	REQ(OP(process_vm_writev(pid, &local, 1, &remote, 1, 0)) == (ssize_t)psz);
