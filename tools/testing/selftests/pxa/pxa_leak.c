@@ -400,6 +400,56 @@ static void splice_reclaim(void)
 	rest(&p);
 }
 
+static void pipe_io(int fd[2], size_t len, bool in)
+{
+	ssize_t n;
+
+	op_begin(in ? "write to the pipe" : "read from the pipe");
+	n = in ? write(fd[1], secret, len) : read(fd[0], got, len);
+	op_end();
+	REQ(n == (ssize_t)len);
+}
+
+/*
+ * What is written to a pipe goes to the end of the page that is there already, if
+ * that is the pipe's own.  Its slot may have had such a page before (CVE-2022-0847).
+ */
+static void pipe_flags(void)
+{
+	static const size_t lens[] = { 1, 2, 7, 64, 100 };
+	struct pfile *f;
+	struct pair p;
+	size_t i, n;
+	int fd[2];
+	long cap;
+
+	start(&p);
+	REQ(pipe(fd) == 0);
+	cap = fcntl(fd[1], F_GETPIPE_SZ);
+	REQ(cap >= (long)psz);
+	for (i = 0; i < 2 * ARRAY_SIZE(lens); i++) {
+		loff_t from = (i & 1 ? 3 : 1) * psz + 10 * i, off = from;
+		size_t len = lens[i / 2];
+
+		f = i & 1 ? &p.b : &p.a;
+		/* all slots of the pipe get pages that writes may add to */
+		for (n = 0; n < cap / psz; n++)
+			pipe_io(fd, psz, true);
+		for (n = 0; n < cap / psz; n++)
+			pipe_io(fd, psz, false);
+		must_share(p.a.map + psz, p.b.map + 3 * psz);
+		REQ(OP(splice(f->fd, &off, fd[1], NULL, 1, 0)) == 1);
+		pipe_io(fd, len, true);
+		/* in the page cache: nobody would write it back */
+		pf_check(&p.a);
+		pf_check(&p.b);
+		pipe_io(fd, 1 + len, false);
+		REQ(got[0] == f->shadow[from]);
+		REQ(!memcmp(got + 1, secret, len));
+	}
+	rest(&p);
+}
+
 #define T(name) { #name, name, 0 }
 static const struct pxa_test tests[] = {
 	T(splice_write_write),
@@ -432,6 +482,7 @@ static const struct pxa_test tests[] = {
 	T(read_dontneed_store),
 	T(read_truncate_write),
 	T(direct_race),
+	T(pipe_flags),
 };
 
 int main(int argc, char **argv)
