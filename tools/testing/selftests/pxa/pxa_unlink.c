@@ -3,6 +3,9 @@
  * Files and whole filesystems that go away while their pages are merged.
  */
 #include "pxa_util.h"
+#include <poll.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 
 static void unlink_open(void)
 {
@@ -174,12 +177,14 @@ static void do_umount(void)
 		FAIL("umount: %s", strerror(errno));
 }
 
-/* a on the first, b on the second file system. */
-static void pair_across(struct pair *p, const char *name, int prot, int flags)
+/* a on the first, b on the second file system, and not merged yet. */
+static void pair_apart(struct pair *p, const char *name, int prot, int flags)
 {
 	char path[600];
 	int i;
 
+	if (on_tmpfs())
+		pxa_skip("pages of tmpfs are not merged with those of a disk");
 	snprintf(path, sizeof(path), "%s/%s", mnt, name);
 	pf_new(&p->a, name, PAIR_PAGES);
 	pf_new_at(&p->b, path, PAIR_PAGES);
@@ -196,6 +201,11 @@ static void pair_across(struct pair *p, const char *name, int prot, int flags)
 	pf_commit(&p->a);
 	pf_commit(&p->b);
 	pair_map(p, prot, flags);
+}
+
+static void pair_across(struct pair *p, const char *name, int prot, int flags)
+{
+	pair_apart(p, name, prot, flags);
 	pair_merge(p);
 }
 
@@ -335,6 +345,123 @@ static void remount(void)
 	second_fs_end();
 }
 
+static pid_t thawer;
+
+/*
+ * Freeze the second filesystem.  A process that outlives the test thaws it, if the
+ * test has not.  It waits for the end of what is returned.
+ */
+static int freeze(void)
+{
+	int fd = open(mnt, O_RDONLY), end[2];
+	char c;
+
+	REQ(fd >= 0);
+	REQ(pipe2(end, O_CLOEXEC) == 0);
+	if (OP(ioctl(fd, FIFREEZE, 0))) {
+		if (errno == EOPNOTSUPP)
+			pxa_skip("FIFREEZE: %s", strerror(errno));
+		FAIL("FIFREEZE: %s", strerror(errno));
+	}
+	thawer = fork();
+	if (!thawer) {
+		setsid();
+		close(end[1]);
+		while (read(end[0], &c, 1) > 0)
+			;
+		ioctl(fd, FITHAW, 0);
+		_exit(0);
+	}
+	close(end[0]);
+	close(fd);
+	return end[1];
+}
+
+static void thaw(int end)
+{
+	int fd = open(mnt, O_RDONLY);
+
+	REQ(fd >= 0);
+	REQ(OP(ioctl(fd, FITHAW, 0)) == 0);
+	close(fd);
+	close(end);
+	REQ(OP(waitpid(thawer, NULL, 0)) == thawer);
+}
+
+/*
+ * A filesystem that is frozen takes no writes.  What merging and the end of it do is
+ * none; a store waits, but not with a page locked that others share.
+ */
+static void frozen(void)
+{
+	struct pollfd stored;
+	struct pair p, q;
+	int end, done[2];
+	pid_t pid;
+	char c;
+
+	second_fs();
+	do_mount(0);
+	pair_across(&p, "p", PROT_READ | PROT_WRITE, MAP_SHARED);
+	pxa_nonce += 1000;
+	pair_apart(&q, "q", PROT_READ | PROT_WRITE, MAP_SHARED);
+	REQ(pipe(done) == 0);
+	end = freeze();
+
+	merge_start();
+	wait_shared(q.a.map + psz, q.b.map + 3 * psz);
+	wait_shared(q.a.map + 2 * psz, q.b.map + 4 * psz);
+	wait_shared(q.a.map + 5 * psz, q.b.map + 6 * psz);
+	merge_stop();
+	check_counters(2 * PAIR_SHARED, 2 * PAIR_SHARED);
+
+	REQ(OP(madvise(p.b.map + 6 * psz, psz, MADV_UNMERGEABLE)) == 0);
+	must_not_share(p.a.map + 5 * psz, p.b.map + 6 * psz);
+	pf_write(&p.a, 2 * psz, 10, 50);
+	must_not_share(p.a.map + 2 * psz, p.b.map + 4 * psz);
+	must_share(p.a.map + psz, p.b.map + 3 * psz);
+	pair_still_shared(&q, -1);
+
+	pid = fork();
+	REQ(pid >= 0);
+	if (!pid) {
+		close(end);
+		q.b.map[3 * psz + 7] = 0x77;
+		_exit(write(done[1], "x", 1) != 1);
+	}
+	stored.fd = done[0];
+	stored.events = POLLIN;
+	REQ(poll(&stored, 1, 500) == 0);
+	/* meanwhile, all can be read, and a is not frozen */
+	pf_check(&q.a);
+	pf_check(&q.b);
+	pf_store(&q.a, q.a.map, psz, 10, 51);
+	pf_store(&q.a, q.a.map, 2 * psz, 10, 52);
+	pf_check(&q.a);
+	pf_check(&q.b);
+	unmerge_all();
+	check_counters(0, 0);
+	pf_check(&p.a);
+	pf_check(&p.b);
+	pf_check(&q.b);
+	REQ(poll(&stored, 1, 0) == 0);
+
+	thaw(end);
+	op_begin("store after the thaw");
+	REQ(read(done[0], &c, 1) == 1);
+	REQ(waitpid(pid, NULL, 0) == pid);
+	op_end();
+	q.b.shadow[3 * psz + 7] = 0x77;
+	pf_check(&q.b);
+	pf_write(&p.b, 3 * psz, 10, 53);
+	pair_check(&p);
+	pair_check(&q);
+	pf_close(&p.b);
+	pf_close(&q.b);
+	do_umount();
+	second_fs_end();
+}
+
 #define T(name) { #name, name, 0 }
 static const struct pxa_test tests[] = {
 	T(unlink_open),
@@ -346,6 +473,7 @@ static const struct pxa_test tests[] = {
 	T(umount_under_ksmd),
 	T(lazy_umount),
 	T(remount),
+	T(frozen),
 };
 
 int main(int argc, char **argv)
