@@ -209,6 +209,26 @@ static void mprotect_dirty_pte(void)
 	pair_check(&p);
 }
 
+/*
+ * Are all pages of the file in the page cache, or none of them?  A mapping without
+ * ptes has to ask there.
+ */
+static void cached(struct pfile *f, bool all)
+{
+	unsigned char vec[PAIR_PAGES];
+	void *m;
+	int i;
+
+	m = mmap(NULL, f->size, PROT_READ, MAP_SHARED, f->fd, 0);
+	REQ(m != MAP_FAILED);
+	REQ(OP(mincore(m, f->size, vec)) == 0);
+	for (i = 0; i < PAIR_PAGES; i++)
+		if ((vec[i] & 1) != all)
+			FAIL("mincore: page %d of %s is %s", i, f->path,
+			     all ? "not resident" : "resident");
+	munmap(m, f->size);
+}
+
 static void mlock_and_write(void)
 {
 	long base, mlocked;
@@ -234,44 +254,6 @@ static void mlock_and_write(void)
 	mlocked = vmstat("nr_mlock");
 	if (mlocked > base)
 		FAIL("nr_mlock was %ld, is %ld", base, mlocked);
-	pair_check(&p);
-}
-
-/* Locked before the merge: the lock stays, whatever page is below. */
-static void mlock_then_merge(void)
-{
-	unsigned char vec[PAIR_PAGES];
-	struct pair p;
-	long base;
-	int i;
-
-	base = vmstat("nr_mlock");
-	pair_new(&p);
-	pair_map(&p, PROT_READ | PROT_WRITE, MAP_SHARED);
-	if (mlock(p.a.map, p.a.map_len) || mlock(p.b.map, p.b.map_len))
-		pxa_skip("mlock: %s", strerror(errno));
-	if (pxa_expect)
-		sysctl_ksm_file("1");
-	merge_start();
-	merge_settle();
-	merge_stop();
-	/* merged or refused, but always resident */
-	drop_caches();
-	REQ(mincore(p.a.map, p.a.map_len, vec) == 0);
-	for (i = 0; i < PAIR_PAGES; i++)
-		REQ(vec[i] & 1);
-	pf_check(&p.a);
-	pf_check(&p.b);
-	pf_store(&p.a, p.a.map, psz + 1, 1, 50);
-	pf_check(&p.a);
-	pf_check(&p.b);
-	REQ(munlock(p.a.map, p.a.map_len) == 0);
-	REQ(munlock(p.b.map, p.b.map_len) == 0);
-	pf_unmap(&p.a);
-	pf_unmap(&p.b);
-	drop_caches();
-	if (vmstat("nr_mlock") > base)
-		FAIL("nr_mlock was %ld, is %ld", base, vmstat("nr_mlock"));
 	pair_check(&p);
 }
 
@@ -314,6 +296,39 @@ static void mlock_then_unshare(bool both)
 	pair_check(&p);
 }
 
+/*
+ * Locked before the merge: pages are merged nevertheless, and the lock stays,
+ * whatever page is below.
+ */
+static void mlock_then_merge(void)
+{
+	long base = mlocked();
+	struct pair p;
+
+	pair_new(&p);
+	pair_map(&p, PROT_READ | PROT_WRITE, MAP_SHARED);
+	if (mlock(p.a.map, p.a.map_len) || mlock(p.b.map, p.b.map_len))
+		pxa_skip("mlock: %s", strerror(errno));
+	mlocked_is(base + 2 * PAIR_PAGES);
+	pair_merge(&p);
+	mlocked_is(base + 2 * PAIR_PAGES - (pxa_expect ? PAIR_SHARED : 0));
+	drop_caches();
+	pair_still_shared(&p, -1);
+	cached(&p.a, true);
+	cached(&p.b, true);
+	pf_check(&p.a);
+	pf_check(&p.b);
+	pf_store(&p.a, p.a.map, psz + 1, 1, 50);
+	must_not_share(p.a.map + psz, p.b.map + 3 * psz);
+	mlocked_is(base + 2 * PAIR_PAGES - (pxa_expect ? PAIR_SHARED - 1 : 0));
+	pf_check(&p.a);
+	pf_check(&p.b);
+	REQ(munlock(p.a.map, p.a.map_len) == 0);
+	REQ(munlock(p.b.map, p.b.map_len) == 0);
+	mlocked_is(base);
+	pair_check(&p);
+}
+
 static void mlock_one_then_unshare(void) { mlock_then_unshare(false); }
 static void mlock_both_then_unshare(void) { mlock_then_unshare(true); }
 
@@ -346,19 +361,162 @@ static void other_advice(void)
 	pair_check(&p);
 }
 
+/* The pages are gone from the file, not only from the mapping. */
+static void madv_remove(void)
+{
+	struct pair p;
+
+	pair_setup(&p, PROT_READ | PROT_WRITE, MAP_SHARED);
+	if (OP(madvise(p.a.map + psz, psz, MADV_REMOVE))) {
+		if (errno == EOPNOTSUPP || errno == EINVAL)
+			pxa_skip("MADV_REMOVE: %s", strerror(errno));
+		FAIL("MADV_REMOVE: %s", strerror(errno));
+	}
+	memset(p.a.shadow + psz, 0, psz);
+	check_counters(-1, PAIR_SHARED - 1);
+	pf_check(&p.a);
+	pf_check(&p.b);
+	must_not_share(p.a.map + psz, p.b.map + 3 * psz);
+	pair_still_shared(&p, 1);
+	pf_store(&p.a, p.a.map, psz + 5, 1, 50);
+	pair_check(&p);
+}
+
 static void mincore_says_resident(void)
 {
-	unsigned char vec[PAIR_PAGES];
 	struct pair p;
-	int i;
 
 	pair_setup(&p, PROT_READ, MAP_SHARED);
-	REQ(OP(mincore(p.a.map, p.a.map_len, vec)) == 0);
-	for (i = 0; i < PAIR_PAGES; i++)
-		REQ(vec[i] & 1);
-	REQ(OP(mincore(p.b.map, p.b.map_len, vec)) == 0);
-	for (i = 0; i < PAIR_PAGES; i++)
-		REQ(vec[i] & 1);
+	cached(&p.a, true);
+	cached(&p.b, true);
+	pair_still_shared(&p, -1);
+	/* those of a are dropped, and b has them still */
+	if (!on_tmpfs()) {
+		pf_unmap(&p.a);
+		pf_unmap(&p.b);
+		pf_drop(&p.a);
+		cached(&p.a, false);
+		cached(&p.b, true);
+	}
+	pair_check(&p);
+}
+
+/*
+ * The pair, in page frames of which /proc/kpagecount tells.  UML has some above
+ * max_pfn, where it ends, and they are taken first.
+ */
+static void pair_told(struct pair *p)
+{
+	const size_t len = 16 << 20;
+	int try;
+	void *m;
+
+	for (try = 0; ; try++) {
+		pair_setup(p, PROT_READ, MAP_SHARED);
+		if (try == 4 || access("/proc/kpagecount", R_OK) ||
+		    (page_ptes(p->a.map + psz) >= 0 &&
+		     page_ptes(p->b.map + 3 * psz) >= 0))
+			return;
+		unlink(p->a.path);
+		unlink(p->b.path);
+		pf_close(&p->a);
+		pf_close(&p->b);
+		unmerge_all();
+		pxa_nonce += 1000;
+		m = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+		REQ(m != MAP_FAILED);
+	}
+}
+
+/* The ptes of all files count. */
+static void kpagecount(void)
+{
+	unsigned char *more;
+	struct pair p;
+	long n;
+
+	pair_told(&p);
+	n = page_ptes(p.a.map + psz);
+	if (n < 0)
+		pxa_skip("no /proc/kpagecount, or not of this page");
+	REQ(n == (pxa_expect ? 2 : 1));
+	more = mmap(NULL, p.a.size, PROT_READ, MAP_SHARED, p.a.fd, 0);
+	REQ(more != MAP_FAILED);
+	(void)op_load(more + psz);
+	REQ(page_ptes(p.a.map + psz) == (pxa_expect ? 3 : 2));
+	REQ(page_ptes(p.b.map + 3 * psz) == (pxa_expect ? 3 : 1));
+	pf_unmap(&p.b);
+	REQ(page_ptes(p.a.map + psz) == 2);
+	munmap(more, p.a.size);
+	REQ(page_ptes(p.a.map + psz) == 1);
+	pair_check(&p);
+}
+
+#define IDLE_BITMAP	"/sys/kernel/mm/page_idle/bitmap"
+
+static bool is_idle(uint64_t pfn)
+{
+	int fd = open(IDLE_BITMAP, O_RDONLY);
+	uint64_t v;
+
+	REQ(fd >= 0);
+	if (pread(fd, &v, sizeof(v), pfn / 64 * 8) != sizeof(v))
+		pxa_skip("page %llx has no bit in " IDLE_BITMAP,
+			 (unsigned long long)pfn);
+	close(fd);
+	return v >> pfn % 64 & 1;
+}
+
+static void mark_idle(uint64_t pfn)
+{
+	int fd = open(IDLE_BITMAP, O_WRONLY);
+	uint64_t v = 1ULL << pfn % 64;
+
+	REQ(fd >= 0);
+	if (pwrite(fd, &v, sizeof(v), pfn / 64 * 8) != sizeof(v))
+		pxa_skip("page %llx has no bit in " IDLE_BITMAP,
+			 (unsigned long long)pfn);
+	close(fd);
+	/* Else it was not on the LRU. */
+	if (!is_idle(pfn))
+		FAIL("page %llx is not idle, and nobody has touched it",
+		     (unsigned long long)pfn);
+}
+
+/* Who uses the page by way of one file is found by the reverse map of all. */
+static void page_idle(void)
+{
+	unsigned char *here, *there;
+	struct pair p;
+	uint64_t pfn;
+	int i;
+
+	if (access(IDLE_BITMAP, R_OK | W_OK))
+		pxa_skip("no " IDLE_BITMAP);
+	pair_told(&p);
+	/* a scan takes what was merged last to the LRU before it begins */
+	merge_start();
+	merge_scans(3);
+	merge_stop();
+	for (i = 0; i < 4; i++) {
+		here = i & 1 ? p.b.map + 3 * psz : p.a.map + psz;
+		there = i & 1 ? p.a.map + psz : p.b.map + 3 * psz;
+		must_share(here, there);
+		pfn = page_pfn(there);
+		/*
+		 * A pte that is there may be used by way of the TLB, without a
+		 * trace.  What tells is the pte that the fault makes.
+		 */
+		REQ(OP(madvise(here, psz, MADV_DONTNEED)) == 0);
+		REQ(OP(madvise(there, psz, MADV_DONTNEED)) == 0);
+		mark_idle(pfn);
+		(void)op_load(there);
+		REQ(page_pfn(there) == pfn);
+		if (is_idle(pfn))
+			FAIL("page %llx is idle, and was used by way of %s",
+			     (unsigned long long)pfn, i & 1 ? "a" : "b");
+	}
 	pair_check(&p);
 }
 
@@ -626,7 +784,10 @@ static const struct pxa_test tests[] = {
 	T(mlock_both_then_unshare),
 	T(madv_hugepage),
 	T(other_advice),
+	T(madv_remove),
 	T(mincore_says_resident),
+	T(kpagecount),
+	T(page_idle),
 	T(smaps_is_sane),
 	T(compaction),
 	T(compaction_fragmented),

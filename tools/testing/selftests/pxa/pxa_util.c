@@ -353,6 +353,17 @@ bool page_ksm(const void *addr)
 	return page_tagged(addr, false);
 }
 
+/* How many ptes map the page, of all processes and files. */
+long page_ptes(const void *addr)
+{
+	uint64_t n;
+
+	if (access("/proc/kpagecount", R_OK) ||
+	    !read_entry("/proc/kpagecount", page_pfn(addr), &n))
+		return -1;
+	return n;
+}
+
 bool is_shared(const void *a, const void *b)
 {
 	return page_pfn(a) == page_pfn(b) && page_tagged(a, true);

@@ -145,6 +145,7 @@ void wait_counters(long shared, long sharing);
 void check_counters(long shared, long sharing);
 uint64_t page_pfn(const void *addr);
 bool page_ksm(const void *addr);
+long page_ptes(const void *addr);	/* -1: not told */
 bool is_shared(const void *a, const void *b);
 void must_share(const void *a, const void *b);
 void must_not_share(const void *a, const void *b);
