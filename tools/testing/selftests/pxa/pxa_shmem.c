@@ -510,6 +510,8 @@ static void punch_in_full_group(void)
 
 	limit = limited_usage() + FREE * psz;
 	limited_to(limit);
+	/* Its copy of what the file has to be would make this process the victim. */
+	REQ(write_str("/proc/self/oom_score_adj", "-1000") == 0);
 	pid = fork();
 	REQ(pid >= 0);
 	if (!pid) {
@@ -524,6 +526,7 @@ static void punch_in_full_group(void)
 	op_begin("waiting for a child that fills its group");
 	REQ(waitpid(pid, &status, 0) == pid);
 	op_end();
+	REQ(write_str("/proc/self/oom_score_adj", "0") == 0);
 	usage = limited_usage();
 	limited_to(-1);
 	ksft_print_msg("limit %ld KiB, used %ld KiB, status %x\n", limit >> 10,
