@@ -853,7 +853,8 @@ static void ksm_file_digest_bound(struct kunit *test)
 	for (i = 0; i < NR; i++) {
 		nodes[i].digest = 0x12345;
 		ksm_file_node_hash(&nodes[i]);
-		KUNIT_EXPECT_EQ(test, nodes[i].hashed, i < KSM_FILE_TRIES);
+		KUNIT_EXPECT_EQ(test, (int)nodes[i].hashed,
+				(int)(i < KSM_FILE_TRIES));
 	}
 	ksm_file_node_unhash(&nodes[0]);
 	ksm_file_node_hash(&nodes[NR - 1]);
