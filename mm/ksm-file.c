@@ -1584,9 +1584,9 @@ static int __init ksm_file_init(void)
 	if (!err)
 		err = rhashtable_init(&ksm_file_cand_table,
 				      &ksm_file_cand_params);
-	/* Without the tables nothing may be advised, and so nothing scanned. */
 	if (!err)
 		err = register_shrinker(&ksm_file_shrinker);
+	/* Without the tables nothing may be advised, and so nothing scanned. */
 	if (err)
 		panic("ksm: no memory for the tables of file pages: %d\n", err);
 	register_sysctl("vm", ksm_file_sysctls);
