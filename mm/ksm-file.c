@@ -87,6 +87,7 @@ struct ksm_file_domain {
  * @hash: in the table of those that may take more aliases
  * @domain: of all aliases when they were merged, and of the page
  * @parts: what belongs to @domain, KSM_FILE_*
+ * @nid: NUMA node that the page was on when @digest was made
  * @zero: the page has nothing but zeroes
  * @hashed: @hash is in use
  * @list: in the list of all of them
@@ -97,6 +98,7 @@ struct ksm_file_node {
 	u64			digest;
 	struct rhlist_head	hash;
 	struct ksm_file_domain	domain;
+	int			nid;
 	u8			parts;
 	bool			zero;
 	bool			hashed;
@@ -181,9 +183,10 @@ static struct kmem_cache *ksm_file_slot_cache __ro_after_init;
 /*
  * How to allocate for a group that may be at its limit: under cgroup v1 reclaim
  * that may enter filesystems waits for writeback, which may be in the hands of
- * those who want ksmd to stand still.
+ * those who want ksmd to stand still.  With a page locked it must not wait for a
+ * loop device either, which may need the page.
  */
-#define KSM_FILE_GFP	(GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN)
+#define KSM_FILE_GFP	(GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN)
 
 /* How many areas that are not scanned are passed by for the cost of a page. */
 #define KSM_FILE_AREAS	64
@@ -721,6 +724,7 @@ static int ksm_file_merge_two(struct page *page,
 	node->digest = cand->digest;
 	node->domain = *domain;
 	node->parts = ksm_file_parts;
+	node->nid = page_to_nid(page);
 	node->pxa.ops = &ksm_file_pxa_ops;
 
 	if (!ksm_file_node_add(node)) {
@@ -766,12 +770,17 @@ static void ksm_file_scan_shared(struct page *page,
 		return;
 	if (page_is_ksm_file(page)) {
 		node = container_of(page_pxa(page), struct ksm_file_node, pxa);
-		/* Its domain is wider now: it is looked for elsewhere. */
-		if (node->parts != ksm_file_parts &&
-		    ksm_file_node_allowed(node)) {
+		/*
+		 * Its domain is wider now, or it has moved to another node: it is
+		 * looked for elsewhere.
+		 */
+		if (ksm_file_node_allowed(node) &&
+		    (node->parts != ksm_file_parts ||
+		     node->nid != page_to_nid(page))) {
 			ksm_file_node_unhash(node);
 			ksm_file_domain_widen(&node->domain);
 			node->parts = ksm_file_parts;
+			node->nid = page_to_nid(page);
 			node->digest = ksm_file_digest(page, &node->domain,
 						       params);
 		}
@@ -787,6 +796,20 @@ static void ksm_file_scan_shared(struct page *page,
 	}
 out:
 	unlock_page(page);
+}
+
+/*
+ * Do as many pages share others as may?  What cpus have not folded into the counter
+ * is looked at only where it may matter.
+ */
+static bool ksm_file_all_shared(void)
+{
+	unsigned long max = READ_ONCE(ksm_file_max_sharing);
+	unsigned long unfolded = (unsigned long)S8_MAX * num_online_cpus() *
+				 num_online_nodes();
+
+	return global_node_page_state(NR_PXA_SHARING) + unfolded >= max &&
+	       pxa_node_state(NR_PXA_SHARING) >= max;
 }
 
 static void ksm_file_scan_page(const struct ksm_file_item *item,
@@ -814,8 +837,7 @@ static void ksm_file_scan_page(const struct ksm_file_item *item,
 
 	if (ksm_file_only_zero && !ksm_file_is_zero(page))
 		return;
-	if (global_node_page_state(NR_PXA_SHARING) >=
-	    READ_ONCE(ksm_file_max_sharing)) {
+	if (ksm_file_all_shared()) {
 		pxa_refuse(PXA_REFUSED_LIMIT);
 		return;
 	}
@@ -1304,6 +1326,21 @@ int ksm_file_unmerge_all(void)
 	lockdep_assert_held(&ksm_thread_mutex);
 	ksm_file_cand_free_all();
 	return ksm_file_unmerge_walk(true);
+}
+
+/**
+ * ksm_file_in_use - is there a file page that KSM protects?
+ *
+ * What would not hold for pages that are shared already may not be set then,
+ * as for anonymous ones.
+ *
+ * Context: any, under ksm_thread_mutex, so that no new ones come.
+ * Return: true if there is.
+ */
+bool ksm_file_in_use(void)
+{
+	lockdep_assert_held(&ksm_thread_mutex);
+	return !list_empty_careful(&ksm_file_nodes);
 }
 
 /*

@@ -31,6 +31,7 @@ void ksm_file_scan(unsigned int npages, const struct ksm_file_params *params);
 int ksm_file_unmerge_vma(struct vm_area_struct *vma, unsigned long start,
 			 unsigned long end);
 int ksm_file_unmerge_all(void);
+bool ksm_file_in_use(void);
 
 #else
 
@@ -62,6 +63,11 @@ static inline int ksm_file_unmerge_vma(struct vm_area_struct *vma,
 static inline int ksm_file_unmerge_all(void)
 {
 	return 0;
+}
+
+static inline bool ksm_file_in_use(void)
+{
+	return false;
 }
 
 #endif /* CONFIG_KSM_FILE */

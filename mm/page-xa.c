@@ -65,7 +65,7 @@ static struct kmem_cache *pxa_alias_cache __ro_after_init;
  * pxa_alias_alloc - allocate what a slot needs to share a page
  * @gfp: how to allocate
  *
- * Context: as @gfp allows; must not wait for writeback while a page is locked.
+ * Context: as @gfp allows; must not wait for I/O while a page is locked.
  * Return: an alias for pxa_protect() or pxa_merge(), or NULL.
  */
 struct pxa_alias *pxa_alias_alloc(gfp_t gfp)
@@ -935,8 +935,9 @@ int pxa_copy_break(struct pxa *pxa, struct page *page,
  * then finds an ordinary page, or none if there was no memory for one.
  *
  * Context: process context, may sleep. The allocation does not enter the
- * filesystem, whose locks the caller may hold, and does not insist, since the
- * page is locked for all files that share it.
+ * filesystem, whose locks the caller may hold. Nor does it wait for a device, or
+ * insist, since the page is locked for all files that share it: one of them may be
+ * what a loop device is made of.
  * Return: 0; -ENOMEM or -EHWPOISON if the slot was emptied, but with -ENOMEM and
  * PG_swapbacked nothing has changed; -ENOENT if it does not hold the page.
  */
@@ -952,7 +953,8 @@ int pxa_break_alias(struct page *page, struct address_space *mapping,
 	pxa_debug_page(page, mapping, index);
 	entered = pxa_debug_enter(page);
 	err = pxa->ops->break_alias(pxa, page, mapping, index,
-				    mapping_gfp_constraint(mapping, ~__GFP_FS) |
+				    mapping_gfp_constraint(mapping,
+							   ~(__GFP_FS | __GFP_IO)) |
 				    __GFP_NOWARN | __GFP_NORETRY);
 	pxa_debug_leave(entered);
 	return err;

@@ -255,6 +255,47 @@ static void mbind_node(void)
 	pair_check(&p);
 }
 
+/*
+ * With merge_across_nodes=0 only pages of one node are merged, and a shared page that
+ * moves to another node is found by the pages there.
+ */
+static void nodes_apart(void)
+{
+	struct pfile f;
+	int node;
+
+	pf_new(&f, "f", 6);
+	pf_page(&f, 0, 1);
+	pf_page(&f, 2, 1);
+	pf_page(&f, 4, 1);
+	pf_commit(&f);
+	pf_map(&f, PROT_READ, MAP_SHARED);
+	pf_check(&f);
+	node = other_node(f.map);
+	move_to(f.map, node);
+	move_to(f.map + 2 * psz, node);
+	move_to(f.map + 4 * psz, !node);
+	unmerge_all();
+	REQ(ksm_write("merge_across_nodes", 0) == 0);
+	merge_start();
+	if (pxa_expect)
+		wait_shared(f.map, f.map + 2 * psz);
+	merge_settle();
+	must_not_share(f.map, f.map + 4 * psz);
+	merge_stop();
+	if (pxa_expect)
+		REQ(ksm_write("merge_across_nodes", 1) == -EBUSY);
+
+	move_to(f.map, !node);
+	merge_start();
+	if (pxa_expect)
+		wait_shared(f.map, f.map + 4 * psz);
+	merge_stop();
+	pf_check(&f);
+	unmerge_all();
+	REQ(ksm_write("merge_across_nodes", 1) == 0);
+}
+
 /* --------------------------------------------------------------- offline -- */
 
 #define MEMORY "/sys/devices/system/memory/"
@@ -387,6 +428,7 @@ static const struct pxa_test tests[] = {
 	T(soft_offline),
 	T(move_pages_node),
 	T(mbind_node),
+	T(nodes_apart),
 	T(uprobe),
 	{ "memory_offline", memory_offline, 4 * OFFLINE_SECONDS },
 };

@@ -408,6 +408,10 @@ static void max_page_sharing(void)
 	wait_shared(a.map + (MANY - 1) * psz, a.map + (MANY - 1) * psz);
 	merge_settle();
 	merge_stop();
+	/* not for what is shared already, as with anonymous pages */
+	if (pxa_expect && (ksm_write("max_page_sharing", 4) != -EBUSY ||
+			   ksm_read("max_page_sharing") != 5))
+		FAIL("max_page_sharing is set to 4 while pages are shared");
 	shared = ksm_read("file_pages_shared");
 	sharing = ksm_read("file_pages_sharing");
 	for (i = 0; i < MANY; i++)
