@@ -2,12 +2,13 @@
 /*
  * What only some filesystems do with the blocks of a file whose pages are
  * shared: clones, dedupe, unsharing, exchange of extents, defragmentation,
- * snapshots, garbage collection, atomic writes, compression, quota files.
+ * snapshots, garbage collection, atomic writes, compression, quota files, verity.
  * Others skip.
  */
 #include "pxa_util.h"
 #include <linux/btrfs.h>
 #include <linux/fs.h>
+#include <linux/fsverity.h>
 #include <linux/magic.h>
 #include <linux/quota.h>
 #include <sys/ioctl.h>
@@ -321,6 +322,60 @@ static void ext4_move_extents(void)
 	pf_drop(&p.b);
 	pf_store(&p.a, p.a.map, psz + 11, 1, 50);
 	pair_check(&p);
+}
+
+/* --------------------------------------------------------------- verity -- */
+
+/*
+ * A file with shared pages becomes one that is verified when it is read, and what is
+ * read again may be shared again.  Both files are whole.
+ */
+static void verity(void)
+{
+	struct fsverity_enable_arg arg = {
+		.version = 1,
+		.hash_algorithm = FS_VERITY_HASH_ALG_SHA256,
+		.block_size = psz,
+	};
+	struct {
+		struct fsverity_digest head;
+		unsigned char digest[64];
+	} measured = { .head.digest_size = sizeof(measured.digest) };
+	struct pair p;
+
+	pair_setup(&p, PROT_READ, MAP_SHARED);
+	/* nobody may have it open for writing */
+	pf_unmap(&p.a);
+	close(p.a.fd);
+	p.a.fd = open(p.a.path, O_RDONLY);
+	REQ(p.a.fd >= 0);
+	pf_map(&p.a, PROT_READ, MAP_SHARED);
+	pf_check(&p.a);
+	pair_still_shared(&p, -1);
+	if (OP(ioctl(p.a.fd, FS_IOC_ENABLE_VERITY, &arg))) {
+		if (errno == ENOTTY || errno == EOPNOTSUPP)
+			pxa_skip("no fs-verity");
+		FAIL("FS_IOC_ENABLE_VERITY: %s", strerror(errno));
+	}
+	REQ(ioctl(p.a.fd, FS_IOC_MEASURE_VERITY, &measured) == 0);
+	/* v5.9 has dropped the pages, v5.10 trusts them */
+	pf_check(&p.a);
+	pf_check(&p.b);
+	pf_unmap(&p.a);
+	drop_caches();
+	pf_map(&p.a, PROT_READ, MAP_SHARED);
+	pf_check(&p.a);
+	merge_start();
+	wait_counters(PAIR_SHARED, PAIR_SHARED);
+	merge_stop();
+	pair_still_shared(&p, -1);
+	pf_write(&p.b, 3 * psz + 7, 20, 9);
+	must_not_share(p.a.map + psz, p.b.map + 3 * psz);
+	check_counters(-1, PAIR_SHARED - 1);
+	pf_check(&p.a);
+	pf_check_cold(&p.b);
+	drop_caches();
+	pf_check(&p.a);
 }
 
 /* ----------------------------------------------------------------- xfs -- */
@@ -760,6 +815,7 @@ static const struct pxa_test tests[] = {
 	T(dedupe_while_merging),
 	T(unshare_range),
 	T(ext4_move_extents),
+	T(verity),
 	T(xfs_swapext),
 	T(f2fs_defragment),
 	T(f2fs_move_range),
