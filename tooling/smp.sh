@@ -18,7 +18,7 @@ SMP_ENDED_BY=3300
 SMP_TORTURE=240
 SMP_POWERCUT=400
 SMP_HW=300
-SMP_FILESYSTEMS="ext4 xfs btrfs f2fs tmpfs"
+SMP_FILESYSTEMS="ext4 xfs tmpfs all"
 
 # Status 124: not in time.  Not in the foreground: make has children of its own, and
 # all of them have to end.

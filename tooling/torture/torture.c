@@ -26,6 +26,9 @@
  * and its number, so a run is repeated in that sense; which operation meets
  * which, and how often one finds a page busy and does nothing, does not repeat.
  *
+ * The files may lie on several filesystems, in turn: their pages share memory then.
+ * On those that can't be written the files are there already.
+ *
  * Arguments: NAME=VALUE, see options[].
  */
 #include "pxa_util.h"
@@ -105,19 +108,40 @@ static struct option {
 	const char *name;
 	const char *value;
 } options[] = {
-	{ "fs", "ext4" },
+	{ "fs", "ext4" },		/* one or more, with commas: of vda, vdb, ... */
 	{ "seconds", "60" },
 	{ "seed", "1" },
 	{ "procs", "8" },
 	{ "sharing", "1" },		/* 0: the same load, for comparison */
 	{ "faults", "1" },		/* 0: inject none */
-	{ "without", "" },		/* operations left out, with commas */
-	{ "options", "" },		/* of the mount */
-	{ "disk", "/dev/vda" },
-	{ "swap", "/dev/vdb" },
+	{ "without", "" },		/* NAME or NAME@FS left out, with commas */
 };
 
-static const char * const top = "/mnt";
+/* What is to know of a filesystem */
+static const struct fs_type {
+	const char *name;
+	const char *options;
+	bool read_only, in_memory, keeps_errors;
+} fs_types[] = {
+	/* the mode that files have elsewhere: one merge domain */
+	{ .name = "vfat", .options = "dmask=0077,fmask=0177" },
+	{ .name = "exfat", .options = "dmask=0077,fmask=0177" },
+	/* its cache of blocks has an error for whoever reads the block later */
+	{ .name = "squashfs", .read_only = true, .keeps_errors = true },
+	{ .name = "erofs", .read_only = true },
+	{ .name = "iso9660", .read_only = true },
+	{ .name = "tmpfs", .in_memory = true },
+};
+
+/* The filesystems: that of a file follows from its number. */
+static struct fs {
+	char name[16];
+	struct fs_type type;
+	char disk[16], top[32];
+} fss[FILES];
+static int fs_count;
+static char swap[16];
+
 static int me;
 static uint64_t rnd_state, seed;
 static bool faults;
@@ -310,9 +334,20 @@ static struct mine {
 #define PRIVATE_MAP	1
 #define READ_MAP	2
 
+static struct fs *fs_of(int file)
+{
+	return &fss[file % fs_count];
+}
+
+static bool read_only(int file)
+{
+	return fs_of(file)->type.read_only;
+}
+
 static void path_of(char *path, int file, int name)
 {
-	sprintf(path, "%s/dir%d/file%d%s", top, file % 3, file, name ? ".other" : "");
+	sprintf(path, "%s/dir%d/file%d%s", fs_of(file)->top, file / fs_count % 3, file,
+		name ? ".other" : "");
 }
 
 static void forget(struct mine *m)
@@ -336,15 +371,16 @@ static struct mine *view(int file)
 {
 	struct mine *m = &mine[file];
 	struct file *f = &s->file[file];
+	int flags = read_only(file) ? O_RDONLY : O_RDWR;
 	char path[200];
 
 	if (m->fd > 0 && m->generation != f->generation)
 		forget(m);
 	if (m->fd <= 0) {
 		path_of(path, file, f->name);
-		m->fd = must(open(path, O_RDWR));
+		m->fd = must(open(path, flags));
 		m->read_fd = must(open(path, O_RDONLY));
-		m->direct_fd = open(path, O_RDWR | O_DIRECT);
+		m->direct_fd = open(path, flags | O_DIRECT);
 		m->generation = f->generation;
 	}
 	if (m->map[PRIVATE_MAP] && m->cut != f->cut) {
@@ -354,6 +390,13 @@ static struct mine *view(int file)
 	return m;
 }
 
+/* What may be done to a mapping of a file */
+static int prot_of(int file, int which)
+{
+	return which == READ_MAP || (which == SHARED_MAP && read_only(file)) ? PROT_READ :
+		PROT_READ | PROT_WRITE;
+}
+
 static unsigned char *map_of(int file, int which)
 {
 	struct mine *m = view(file);
@@ -361,7 +404,7 @@ static unsigned char *map_of(int file, int which)
 
 	if (m->map[which])
 		return m->map[which];
-	p = mmap(NULL, PAGES * PAGE, which == READ_MAP ? PROT_READ : PROT_READ | PROT_WRITE,
+	p = mmap(NULL, PAGES * PAGE, prot_of(file, which),
 		 which == PRIVATE_MAP ? MAP_PRIVATE : MAP_SHARED,
 		 which == READ_MAP ? m->read_fd : m->fd, 0);
 	must((long)p);
@@ -372,6 +415,13 @@ static unsigned char *map_of(int file, int which)
 		memset(m->written, 0, sizeof(m->written));
 	}
 	return p;
+}
+
+/* Make a file clean that may be dirty. */
+static void clean(int file)
+{
+	if (!read_only(file))
+		must(fsync(view(file)->fd));
 }
 
 static void lock_file(int file)
@@ -626,7 +676,8 @@ static void make_it_fail(const char *on)
  */
 #define with_faults(expr) ({						\
 	__typeof__(expr) _ret;						\
-	bool _with = faults && !(a.y & 0x700);				\
+	bool _with = faults && !(a.y & 0x700) &&			\
+		     !fs_of(a.file)->type.keeps_errors;			\
 	int _err;							\
 									\
 	if (_with) {							\
@@ -935,9 +986,12 @@ static ssize_t copy_read(size_t to, size_t from)
 static ssize_t copy_range(size_t to, size_t from)
 {
 	loff_t in = from, out = to;
+	ssize_t n;
 
-	return syscall(__NR_copy_file_range, view(a.other)->fd, &in, view(a.file)->fd,
-		       &out, PAGE, 0);
+	n = syscall(__NR_copy_file_range, view(a.other)->fd, &in, view(a.file)->fd, &out,
+		    PAGE, 0);
+	/* kernels differ in what they copy between filesystems */
+	return n < 0 && errno == EXDEV ? -2 : n;
 }
 
 static ssize_t copy_splice(size_t to, size_t from)
@@ -1493,7 +1547,7 @@ static int op_fadvise(void)
 	fd = view(a.file)->fd;
 	note("fadvise", a.file, -1, 0, advice);
 	if (a.y & 1)
-		must(fsync(fd));
+		clean(a.file);
 	posix_fadvise(fd, a.y & 2 ? a.page * PAGE : 0, a.y & 2 ? a.n * PAGE : 0, advice);
 	if (a.y & 4)
 		readahead(fd, a.page * PAGE, a.n * PAGE);
@@ -1531,7 +1585,7 @@ static int op_protect(void)
 	map = map_of(a.file, SHARED_MAP);
 	note("mprotect", a.file, -1, 0, 0);
 	must(mprotect(map, PAGES * PAGE, a.x & 1 ? PROT_READ : PROT_NONE));
-	must(mprotect(map, PAGES * PAGE, PROT_READ | PROT_WRITE));
+	must(mprotect(map, PAGES * PAGE, prot_of(a.file, SHARED_MAP)));
 	len = valid(a.file, a.page);
 	if (len) {
 		before = version(a.file, a.page);
@@ -1629,7 +1683,8 @@ static int op_fork(void)
 		if (a.x & 1)
 			msleep(a.x % 10);
 		a.kind = a.kind < OWN ? a.kind : 0;
-		op_store_copy();
+		if (!read_only(a.file))
+			op_store_copy();
 		_exit(s->failed);
 	}
 	must(waitpid(pid, &status, 0));
@@ -1661,7 +1716,7 @@ static int bad_memory(const char *what, int advice)
 	s->poisoned++;
 	map = map_of(a.file, READ_MAP) + off;
 	fd = view(a.file)->fd;
-	must(fsync(fd));
+	clean(a.file);
 	(void)*(volatile unsigned char *)map;
 	e = note(what, a.file, -1, off, PAGE);
 	err = madvise(map, PAGE, advice) ? errno : 0;
@@ -1706,51 +1761,59 @@ static const struct op {
 	const char *name;
 	int weight;
 	int (*run)(void);
+	enum { READS, WRITES } kind;
 } ops[] = {
-	{ "write", 90, op_write },
-	{ "writev", 15, op_writev },
-	{ "append", 15, op_append },
-	{ "store", 90, op_store_copy },
-	{ "store-process-vm", 20, op_store_process_vm },
-	{ "store-mem", 15, op_store_mem },
-	{ "store-pipe", 15, op_store_pipe },
-	{ "direct-write", 35, op_direct_write },
-	{ "copy-write", 15, op_copy_write },
-	{ "copy-direct-write", 15, op_copy_direct_write },
-	{ "copy-direct-read", 15, op_copy_direct_read },
-	{ "copy-read", 15, op_copy_read },
-	{ "copy-range", 10, op_copy_range },
-	{ "copy-splice", 15, op_copy_splice },
-	{ "copy-mapping", 15, op_copy_mapping },
-	{ "truncate", 20, op_truncate },
-	{ "punch", 20, op_punch },
-	{ "zero", 8, op_zero },
-	{ "allocate", 4, op_allocate },
-	{ "collapse", 8, op_collapse },
-	{ "insert", 8, op_insert },
-	{ "replace", 12, op_replace },
-	{ "read", 120, op_read },
-	{ "load", 150, op_load_copy },
-	{ "load-process-vm", 20, op_load_process_vm },
-	{ "direct-read", 30, op_direct_read },
-	{ "private", 40, op_private },
-	{ "pipe", 60, op_pipe },
-	{ "seek", 8, op_seek },
-	{ "dedupe", 8, op_dedupe },
-	{ "sync", 90, op_sync },
-	{ "advise", 50, op_advise },
-	{ "fadvise", 25, op_fadvise },
-	{ "mlock", 12, op_mlock },
-	{ "protect", 15, op_protect },
-	{ "mremap", 12, op_mremap },
-	{ "move-pages", 10, op_move_pages },
-	{ "fork", 8, op_fork },
-	{ "poison", 1, op_poison },
-	{ "soft-offline", 1, op_soft_offline },
-	{ "forget", 12, op_forget },
+	{ "write", 90, op_write, WRITES },
+	{ "writev", 15, op_writev, WRITES },
+	{ "append", 15, op_append, WRITES },
+	{ "store", 90, op_store_copy, WRITES },
+	{ "store-process-vm", 20, op_store_process_vm, WRITES },
+	{ "store-mem", 15, op_store_mem, WRITES },
+	{ "store-pipe", 15, op_store_pipe, WRITES },
+	{ "direct-write", 35, op_direct_write, WRITES },
+	{ "copy-write", 15, op_copy_write, WRITES },
+	{ "copy-direct-write", 15, op_copy_direct_write, WRITES },
+	{ "copy-direct-read", 15, op_copy_direct_read, WRITES },
+	{ "copy-read", 15, op_copy_read, WRITES },
+	{ "copy-range", 10, op_copy_range, WRITES },
+	{ "copy-splice", 15, op_copy_splice, WRITES },
+	{ "copy-mapping", 15, op_copy_mapping, WRITES },
+	{ "truncate", 20, op_truncate, WRITES },
+	{ "punch", 20, op_punch, WRITES },
+	{ "zero", 8, op_zero, WRITES },
+	{ "allocate", 4, op_allocate, WRITES },
+	{ "collapse", 8, op_collapse, WRITES },
+	{ "insert", 8, op_insert, WRITES },
+	{ "replace", 12, op_replace, WRITES },
+	{ "read", 120, op_read, READS },
+	{ "load", 150, op_load_copy, READS },
+	{ "load-process-vm", 20, op_load_process_vm, READS },
+	{ "direct-read", 30, op_direct_read, READS },
+	{ "private", 40, op_private, READS },
+	{ "pipe", 60, op_pipe, READS },
+	{ "seek", 8, op_seek, READS },
+	{ "dedupe", 8, op_dedupe, READS },
+	{ "sync", 90, op_sync, WRITES },
+	{ "advise", 50, op_advise, READS },
+	{ "fadvise", 25, op_fadvise, READS },
+	{ "mlock", 12, op_mlock, READS },
+	{ "protect", 15, op_protect, READS },
+	{ "mremap", 12, op_mremap, READS },
+	{ "move-pages", 10, op_move_pages, READS },
+	{ "fork", 8, op_fork, READS },
+	{ "poison", 1, op_poison, WRITES },
+	{ "soft-offline", 1, op_soft_offline, READS },
+	{ "forget", 12, op_forget, READS },
 };
 
-static bool left_out[ARRAY_SIZE(ops)];
+static bool left_out[FILES][ARRAY_SIZE(ops)];
+
+/* May what was drawn be done to its files? */
+static bool possible(void)
+{
+	return !left_out[a.file % fs_count][a.op] && !left_out[a.other % fs_count][a.op] &&
+	       !(ops[a.op].kind == WRITES && read_only(a.file));
+}
 
 static void draw(void)
 {
@@ -1795,7 +1858,7 @@ static void worker(int number)
 	write_str("/proc/self/oom_score_adj", "-900");
 	while (!s->stop) {
 		draw();
-		if (left_out[a.op])
+		if (!possible())
 			continue;
 		p->since = now();
 		p->what = ops[a.op].name;
@@ -1901,7 +1964,7 @@ static void unmerge(void)
 
 static void freeze(void)
 {
-	int fd = must(open(top, O_RDONLY));
+	int fd = must(open(fss[a.y % fs_count].top, O_RDONLY));
 
 	if (!ioctl(fd, FIFREEZE, 0)) {
 		msleep(a.x % 20);
@@ -1920,6 +1983,14 @@ static const struct disturbance {
 };
 
 static _Atomic(unsigned long) *disturbed;
+
+static void remount(void)
+{
+	const struct fs *fs = &fss[a.y % fs_count];
+
+	must(mount(NULL, fs->top, NULL, MS_REMOUNT | (a.x & 1 ? MS_NOATIME : 0) |
+		   (fs->type.read_only ? MS_RDONLY : 0), NULL));
+}
 
 static void disturb(int what)
 {
@@ -1953,8 +2024,7 @@ static void disturb(int what)
 		freeze();
 		break;
 	case 6:
-		must(mount(NULL, top, NULL, MS_REMOUNT | (a.x & 1 ? MS_NOATIME : 0),
-			   NULL));
+		remount();
 		break;
 	case 7:
 		child(offline, 4);
@@ -1972,9 +2042,9 @@ static void disturb(int what)
 		break;
 	case 11:
 		if (swapping)
-			swapoff(option("swap"));
+			swapoff(swap);
 		else
-			swapon(option("swap"), 0);
+			swapon(swap, 0);
 		swapping = !swapping;
 		break;
 	case 12:
@@ -2064,12 +2134,87 @@ static void mount_all(void)
 	}
 }
 
-static void mount_disk(void)
+static void name_filesystems(void)
 {
-	const char *data = option("options");
+	const char *list = option("fs");
+	size_t len, i;
 
-	if (mount(option("disk"), top, option("fs"), 0, *data ? data : NULL))
-		die("cannot mount %s as %s", option("disk"), option("fs"));
+	for (; *list; list += len + (list[len] == ',')) {
+		struct fs *fs = &fss[fs_count];
+
+		len = strcspn(list, ",");
+		if (!len || len >= sizeof(fs->name) || fs_count == FILES)
+			die("fs is not one to %d names: %s", FILES, option("fs"));
+		memcpy(fs->name, list, len);
+		sprintf(fs->disk, "/dev/vd%c", 'a' + fs_count);
+		sprintf(fs->top, "/mnt/%d", fs_count++);
+		for (i = 0; i < ARRAY_SIZE(fs_types); i++)
+			if (!strcmp(fs->name, fs_types[i].name))
+				fs->type = fs_types[i];
+	}
+	if (!fs_count)
+		die("fs names no filesystem");
+	sprintf(swap, "/dev/vd%c", 'a' + fs_count);
+}
+
+static void mount_one(const char *what, const char *where, const char *type,
+		      unsigned long flags, const char *data)
+{
+	mkdir(where, 0700);
+	if (mount(what, where, type, flags, data))
+		die("cannot mount %s as %s", what, type);
+}
+
+/* Of an overlay: where the filesystem below is */
+static void below(char *path, int number)
+{
+	sprintf(path, "/mnt/below%d", number);
+}
+
+static void mount_overlay(int number)
+{
+	static const char * const folders[] = { "lower", "upper", "work" };
+	char under[32], path[64], data[200];
+	size_t i;
+
+	below(under, number);
+	mount_one(fss[number].disk, under, "ext4", 0, NULL);
+	for (i = 0; i < ARRAY_SIZE(folders); i++) {
+		sprintf(path, "%s/%s", under, folders[i]);
+		mkdir(path, 0700);
+	}
+	sprintf(data, "lowerdir=%s/lower,upperdir=%s/upper,workdir=%s/work", under, under,
+		under);
+	mount_one("none", fss[number].top, "overlay", 0, data);
+}
+
+static void mount_disks(void)
+{
+	const struct fs *fs;
+	int i;
+
+	for (i = 0; i < fs_count; i++) {
+		fs = &fss[i];
+		if (!strcmp(fs->name, "overlay"))
+			mount_overlay(i);
+		else
+			mount_one(fs->disk, fs->top, fs->name,
+				  fs->type.read_only ? MS_RDONLY : 0, fs->type.options);
+	}
+}
+
+static void umount_disks(void)
+{
+	char under[32];
+	int i;
+
+	for (i = 0; i < fs_count; i++) {
+		if (umount(fss[i].top))
+			die("cannot unmount %s", fss[i].name);
+		below(under, i);
+		if (!strcmp(fss[i].name, "overlay") && umount(under))
+			die("cannot unmount what is below the overlay");
+	}
 }
 
 /* Tail of a failed run: who does what, and what the kernel thinks of it. */
@@ -2195,44 +2340,88 @@ static void stop_faults(void)
 	fault_set("failslab", "probability", "0");
 }
 
-static void make_files(void)
+/* The contents that all files use: random, or what a file begins with that is there. */
+static void make_patterns(void)
 {
-	pthread_rwlockattr_t attr;
 	char path[200];
 	int i, fd;
 	size_t j;
 
-	pthread_rwlockattr_init(&attr);
-	pthread_rwlockattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	for (i = 1; i < KINDS; i++)
 		for (j = 0; j < PAGE; j += 8) {
 			uint64_t word = rnd64(&rnd_state);
 
 			memcpy(&s->pattern[i][j], &word, 8);
 		}
-	for (i = 0; i < 3; i++) {
-		sprintf(path, "%s/dir%d", top, i);
-		must(mkdir(path, 0700));
-	}
-	for (i = 0; i < FILES; i++) {
-		struct file *f = &s->file[i];
+	for (i = 0; i < fs_count && !read_only(i); i++)
+		;
+	if (i == fs_count)
+		return;
+	path_of(path, i, 0);
+	fd = must(open(path, O_RDONLY));
+	for (i = 1; i < KINDS; i++)
+		if (read(fd, s->pattern[i], PAGE) != (ssize_t)PAGE)
+			die("read %s", path);
+	close(fd);
+}
 
-		if (pthread_rwlock_init(&f->lock, &attr))
+static void make_file(int file)
+{
+	struct file *f = &s->file[file];
+	char path[200];
+	size_t j;
+	int fd;
+
+	path_of(path, file, 0);
+	for (j = 0; j < PAGES; j++)
+		content(f->copy + j * PAGE, 0, PAGE, 1 + rnd(KINDS - 1), file, 0);
+	fd = must(open(path, O_RDWR | O_CREAT | O_EXCL, 0600));
+	if (write(fd, f->copy, f->size) != (ssize_t)f->size)
+		die("write %s", path);
+	must(fsync(fd));
+	close(fd);
+}
+
+static void learn_file(int file)
+{
+	struct file *f = &s->file[file];
+	char path[200];
+	int fd;
+
+	path_of(path, file, 0);
+	fd = must(open(path, O_RDONLY));
+	if (read(fd, f->copy, f->size) != (ssize_t)f->size)
+		die("read %s", path);
+	close(fd);
+}
+
+static void make_files(void)
+{
+	pthread_rwlockattr_t attr;
+	char path[200];
+	int i, j;
+
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	make_patterns();
+	for (i = 0; i < fs_count; i++)
+		for (j = 0; j < 3 && !read_only(i); j++) {
+			sprintf(path, "%s/dir%d", fss[i].top, j);
+			must(mkdir(path, 0700));
+		}
+	for (i = 0; i < FILES; i++) {
+		if (pthread_rwlock_init(&s->file[i].lock, &attr))
 			die("lock of file %d", i);
-		f->size = PAGES * PAGE;
-		for (j = 0; j < PAGES; j++)
-			content(f->copy + j * PAGE, 0, PAGE, 1 + rnd(KINDS - 1), i, 0);
-		path_of(path, i, 0);
-		fd = must(open(path, O_RDWR | O_CREAT | O_EXCL, 0600));
-		if (write(fd, f->copy, f->size) != (ssize_t)f->size)
-			die("write %s", path);
-		must(fsync(fd));
-		close(fd);
+		s->file[i].size = PAGES * PAGE;
+		if (read_only(i))
+			learn_file(i);
+		else
+			make_file(i);
 	}
 }
 
-static void verify_all(const char *when)
+static void verify_all(const char *when, bool mounted_again)
 {
 	int i;
 
@@ -2244,6 +2433,8 @@ static void verify_all(const char *when)
 		size_t page, len;
 		ssize_t n;
 
+		if (mounted_again && fs_of(i)->type.in_memory)
+			continue;
 		a.file = i;
 		forget(&mine[i]);
 		must(fstat(view(i)->fd, &st));
@@ -2328,6 +2519,7 @@ static bool listed(const char *list, const char *name)
 static void parse(int argc, char **argv)
 {
 	size_t i, len;
+	char name[64];
 	int j;
 
 	for (j = 1; j < argc; j++) {
@@ -2337,8 +2529,13 @@ static void parse(int argc, char **argv)
 				options[i].value = argv[j] + len + 1;
 		}
 	}
-	for (i = 0; i < ARRAY_SIZE(ops); i++)
-		left_out[i] = listed(option("without"), ops[i].name);
+	name_filesystems();
+	for (j = 0; j < fs_count; j++)
+		for (i = 0; i < ARRAY_SIZE(ops); i++) {
+			sprintf(name, "%.30s@%.15s", ops[i].name, fss[j].name);
+			left_out[j][i] = listed(option("without"), ops[i].name) ||
+				listed(option("without"), name);
+		}
 }
 
 int main(int argc, char **argv)
@@ -2364,7 +2561,7 @@ int main(int argc, char **argv)
 	blocks_off = shared_memory(sizeof(*blocks_off));
 	me = MAX_PROCS - 1;
 	rnd_start(me);
-	mount_disk();
+	mount_disks();
 	make_files();
 	write_str("/proc/sys/vm/dirty_writeback_centisecs", "10");
 	write_str("/proc/sys/vm/dirty_expire_centisecs", "10");
@@ -2445,22 +2642,17 @@ int main(int argc, char **argv)
 		leave(1);
 	}
 	me = MAX_PROCS - 1;
-	swapoff(option("swap"));
+	swapoff(swap);
 	if (ksm_has("file_pages_shared"))
 		counters_zero();
-	verify_all("after the load");
+	verify_all("after the load", false);
 	sync();
 	write_str("/proc/sys/vm/drop_caches", "3");
-	verify_all("from the disk");
-	if (umount(top))
-		die("cannot unmount");
-	/* What was in a tmpfs is gone. */
-	if (strcmp(option("fs"), "tmpfs")) {
-		mount_disk();
-		verify_all("after a mount");
-		if (umount(top))
-			die("cannot unmount");
-	}
+	verify_all("from the disk", false);
+	umount_disks();
+	mount_disks();
+	verify_all("after a mount", true);
+	umount_disks();
 	for (j = 0; j < ARRAY_SIZE(ops); j++)
 		printf("torture: operation %-18s %8lu done %8lu nothing to do\n", ops[j].name,
 		       s->count[j], s->nothing[j]);
