@@ -6,6 +6,7 @@
  * Each case starts from one protected page in three slots of two files: (a, 1),
  * (b, 5) and (a, 9).
  */
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/falloc.h>
 #include <linux/file.h>
@@ -16,6 +17,7 @@
 #include <linux/sched/mm.h>
 #include <linux/shmem_fs.h>
 #include <linux/vmstat.h>
+#include <linux/workqueue.h>
 
 #include "internal.h"
 #include "page-xa-debug.h"
@@ -97,11 +99,11 @@ static struct page *pxs_write(struct kunit *test, struct pxt_file *f,
 	return page;
 }
 
-static void pxs_merge(struct kunit *test, struct pxt_file *f, pgoff_t index)
+/* pxa_merge() into the protected page; neither page is locked. */
+static int pxs_try_merge(struct pxs *t, struct page *old, struct pxt_file *f,
+			 pgoff_t index)
 {
 	struct pxa_alias *alias = pxa_alias_alloc(GFP_KERNEL);
-	struct page *old = pxs_write(test, f, index);
-	struct pxs *t = test->priv;
 	int ret;
 
 	lock_page(old);
@@ -109,6 +111,17 @@ static void pxs_merge(struct kunit *test, struct pxt_file *f, pgoff_t index)
 	ret = pxa_merge(old, f->mapping, index, 1, t->page, alias);
 	unlock_page(t->page);
 	unlock_page(old);
+	if (ret)
+		pxa_alias_free(alias);
+	return ret;
+}
+
+static void pxs_merge(struct kunit *test, struct pxt_file *f, pgoff_t index)
+{
+	struct page *old = pxs_write(test, f, index);
+	struct pxs *t = test->priv;
+	int ret = pxs_try_merge(t, old, f, index);
+
 	put_page(old);
 	KUNIT_ASSERT_EQ(test, ret, 0);
 	lru_add_drain_all();
@@ -580,6 +593,61 @@ static void pxs_mm_merge(struct kunit *test)
 	pxs_intact(test, 4);
 }
 
+struct pxs_merge_work {
+	struct work_struct	work;
+	struct pxs		*t;
+	struct page		*old;		/* (a, 2) */
+	int			ret;
+};
+
+static void pxs_merge_work(struct work_struct *work)
+{
+	struct pxs_merge_work *w =
+		container_of(work, struct pxs_merge_work, work);
+
+	w->ret = pxs_try_merge(w->t, w->old, &w->t->a, 2);
+}
+
+/*
+ * Until its ptes are gone a page may be written to.  That it was is not seen
+ * afterwards: it is dirty anyway.
+ */
+static void pxs_mm_merge_stored(struct kunit *test)
+{
+	struct pxs *t = test->priv;
+	struct address_space *mapping = t->a.mapping;
+	struct pxs_merge_work w = { .t = t };
+	struct page *page;
+
+	/* No check of the shared page is to wait for the areas of this file. */
+	KUNIT_EXPECT_EQ(test, pxs_break_alias(t, &t->a, 1), 0);
+	KUNIT_EXPECT_EQ(test, pxs_break_alias(t, &t->a, 9), 0);
+	pxs_mmap(test);
+	w.old = pxs_write(test, &t->a, 2);
+	page = pxs_gup(test, 2, FOLL_WRITE);
+	KUNIT_ASSERT_PTR_EQ(test, page, w.old);
+	put_page(page);
+	KUNIT_ASSERT_TRUE(test, pxs_writable(test, 2));
+
+	INIT_WORK_ONSTACK(&w.work, pxs_merge_work);
+	i_mmap_lock_write(mapping);
+	schedule_work(&w.work);
+	/* The unmap waits now; this is stored through the pte. */
+	msleep(100);
+	t->a.last[2] = 2;
+	pxt_fill(w.old, 2);
+	i_mmap_unlock_write(mapping);
+	flush_work(&w.work);
+	destroy_work_on_stack(&w.work);
+	put_page(w.old);
+
+	KUNIT_EXPECT_EQ(test, w.ret, -ESTALE);
+	lru_add_drain_all();
+	pxs_ordinary(test, &t->a, 2);
+	KUNIT_EXPECT_TRUE(test, pxs_writable(test, 2));
+	pxs_intact(test, 1);
+}
+
 static void pxs_mm_write(struct kunit *test)
 {
 	struct pxs *t = test->priv;
@@ -623,6 +691,7 @@ static struct kunit_case pxs_cases[] = {
 	KUNIT_CASE(pxs_migrate),
 	KUNIT_CASE(pxs_mm_read),
 	KUNIT_CASE(pxs_mm_merge),
+	KUNIT_CASE(pxs_mm_merge_stored),
 	KUNIT_CASE(pxs_mm_write),
 	{}
 };

@@ -20,6 +20,8 @@
 #include <linux/vmstat.h>
 #include <linux/workqueue.h>
 
+#include <trace/events/pxa.h>
+
 #include "internal.h"
 #include "page-xa-debug.h"
 #include "page-xa_test.h"
@@ -1491,6 +1493,53 @@ static void pxa_reclaim_page(struct kunit *test)
 	pxt_ordinary(test, &t->a, 1);
 }
 
+#ifdef CONFIG_TRACEPOINTS
+/* Somebody finds the page in one of the slots that are left. */
+static void pxt_drop_found(void *arg, struct page *page,
+			   struct address_space *mapping, pgoff_t index,
+			   unsigned int nr)
+{
+	struct pxt *t = arg;
+
+	if (nr == 2) {
+		get_page(page);
+		t->page = page;
+	}
+}
+
+/* Who has found it since the references were counted goes on with it. */
+static void pxa_reclaim_found(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct page *page;
+	bool done;
+
+	pxt_share(test);
+	page = t->page;
+	KUNIT_ASSERT_EQ(test, isolate_lru_page(page), 0);
+	t->page = NULL;
+	put_page(page);
+	KUNIT_ASSERT_EQ(test, register_trace_pxa_drop(pxt_drop_found, t), 0);
+	lock_page(page);
+	done = pxa_reclaim(page, NULL);
+	unlock_page(page);
+	unregister_trace_pxa_drop(pxt_drop_found, t);
+	tracepoint_synchronize_unregister();
+	if (done)
+		t->page = NULL;
+	else
+		putback_lru_page(page);
+	KUNIT_ASSERT_FALSE(test, done);
+	KUNIT_ASSERT_PTR_EQ(test, t->page, page);
+
+	pxt_shares(test, &t->a, 1, true);
+	pxt_empty(test, &t->a, 9);
+	pxt_empty(test, &t->b, 5);
+	pxt_intact(test, 1);
+	pxt_gauges(test, 1, 0);
+}
+#endif
+
 static void pxa_evict_page(struct kunit *test)
 {
 	struct pxt *t = test->priv;
@@ -2609,6 +2658,9 @@ static struct kunit_case pxa_cases[] = {
 	KUNIT_CASE(pxa_invalidate2_range),
 	KUNIT_CASE(pxa_invalidate2_broken),
 	KUNIT_CASE(pxa_reclaim_page),
+#ifdef CONFIG_TRACEPOINTS
+	KUNIT_CASE(pxa_reclaim_found),
+#endif
 	KUNIT_CASE(pxa_evict_page),
 	KUNIT_CASE(pxa_migrate),
 	KUNIT_CASE(pxa_migrate_pinned),

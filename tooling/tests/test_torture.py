@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -56,8 +57,15 @@ class Arguments(Base):
 
     def test_fs(self):
         text = self.refused("--fs", "ntfs")
-        self.assertIn("FS=ntfs does not allow sharing", text)
+        self.assertIn("FS=ntfs: torture does not know ntfs", text)
         self.assertIn("ext4", text)
+        self.assertIn("does not know ntfs", self.refused("--fs", "ext4,ntfs"))
+        self.assertIn("a filesystem without name", self.refused("--fs", "ext4,"))
+        self.assertIn("names xfs more than once", self.refused("--fs", "xfs,ext4,xfs"))
+        args = RUN.arguments(self.command("--fs", "xfs,tmpfs"))
+        self.assertEqual((args.fs, args.label), (["xfs", "tmpfs"], "xfs-tmpfs"))
+        self.assertEqual(RUN.arguments(self.command("--fs", "all")).fs,
+                         list(RUN.FILESYSTEMS))
 
     def test_checks(self):
         self.assertIn("CHECKS=none is not one of plain debug",
@@ -125,10 +133,12 @@ class Guest(Base):
     def test_left_out(self):
         args = RUN.arguments(self.command("--fs", "btrfs", "--without", "punch"))
         text = " ".join(RUN.guest_command(args, "K", "P", [], "L"))
-        self.assertIn(",direct-write,punch", text)
+        self.assertIn(",direct-write@btrfs,punch ", text)
         self.base("5.9.1")
+        args = RUN.arguments(self.command("--fs", "ext4,tmpfs"))
         text = " ".join(RUN.guest_command(args, "K", "P", [], "L"))
-        self.assertIn("direct-write,punch,soft-offline", text)
+        self.assertIn("fs=ext4,tmpfs ", text)
+        self.assertIn("without=poison@tmpfs,soft-offline ", text)
         left_out = [fs["without"] for fs in RUN.FILESYSTEMS.values()]
         for names in left_out + list(RUN.BASES.values()):
             for name in filter(None, names.split(",")):
@@ -156,6 +166,59 @@ class Guest(Base):
         self.assertFalse(allowed("[  1.0] BUG: KCSAN: data-race in foo / pxa_merge"))
         self.assertFalse(allowed("[  1.0] BUG: KCSAN: data-race in ksm_file_scan / foo"))
         self.assertFalse(allowed("[  1.0] BUG: KASAN: use-after-free in foo"))
+
+
+class Disks(Base):
+    def make(self, *names):
+        args = RUN.arguments(self.command("--fs", ",".join(names), "--seed", "3"))
+        made, saved = [], RUN.run
+
+        def run(command, what):
+            made.append(command)
+            for word in command:
+                if word.endswith(".files"):
+                    shutil.copytree(word, word + ".seen")
+        os.makedirs(self.out)
+        RUN.run = run
+        try:
+            disks = RUN.make_disks(args, os.path.join(self.out, "x"))
+        finally:
+            RUN.run = saved
+        return disks, made
+
+    def test_each_has_a_disk(self):
+        disks, made = self.make("ext4", "erofs")
+        self.assertEqual([os.path.basename(disk) for disk in disks],
+                         ["x.ext4", "x.erofs"])
+        self.assertEqual([command[0] for command in made],
+                         ["mkfs.ext4", "mkfs.erofs", "mkswap"])
+        for disk, command in zip(disks, made):
+            self.assertIn(disk, command)
+
+    def test_files_of_an_image(self):
+        files, pages, kinds, page = RUN.constants("FILES", "PAGES", "KINDS", "PAGE")
+        disks, _ = self.make("ext4", "squashfs", "erofs")
+        seen = {}
+        for disk in disks[1:]:
+            for folder, _, names in os.walk(disk + ".files.seen"):
+                for name in names:
+                    with open(os.path.join(folder, name), "rb") as handle:
+                        seen[os.path.basename(folder) + "/" + name] = handle.read()
+            self.assertFalse(os.path.exists(disk + ".files"))
+        self.assertEqual(set(seen), {"dir%d/file%d" % (n // 3 % 3, n)
+                                     for n in range(files) if n % 3})
+        first = seen["dir0/file1"]
+        contents = {first[n * page:(n + 1) * page] for n in range(kinds - 1)}
+        self.assertEqual(len(contents), kinds - 1)
+        for data in seen.values():
+            self.assertEqual(len(data), pages * page)
+            self.assertEqual({data[n * page:(n + 1) * page]
+                              for n in range(pages)}, contents)
+
+    def test_all_have_a_place_for_the_disk(self):
+        for name, fs in RUN.FILESYSTEMS.items():
+            if fs["make"] != "true":
+                self.assertIn("{disk}", fs["make"], name)
 
 
 class Ending(unittest.TestCase):
@@ -208,14 +271,14 @@ class Judgement(Base):
         self.assertEqual(code, 0)
         self.assertIn("torture: 9 operations, 8 merges\ntorture: passed", text)
         self.assertNotIn("10 s:", text)
-        self.assertFalse([name for name in os.listdir(self.out) if ".img" in name])
+        self.assertEqual(os.listdir(self.out), ["ext4-debug.log"])
 
     def test_failed(self):
         code, text = self.run_with(1, "torture: FAILED: read of file 1\r\n")
         self.assertEqual(code, 1)
         self.assertIn("torture: FAILED: read of file 1\n", text)
         self.assertIn("SECONDS=60 SEED=1 FS=ext4 CHECKS=debug", text)
-        self.assertIn("ext4-debug.img", os.listdir(self.out))
+        self.assertIn("ext4-debug.ext4", os.listdir(self.out))
 
     def test_kernel_report(self):
         self.assertEqual(self.run_with(126)[0], 1)

@@ -2217,6 +2217,24 @@ static void umount_disks(void)
 	}
 }
 
+static pid_t find_ksmd(void)
+{
+	struct dirent *e;
+	char path[300], text[32];
+	DIR *d = opendir("/proc");
+	pid_t pid = 0;
+
+	while (d && (e = readdir(d))) {
+		sprintf(path, "/proc/%s/comm", e->d_name);
+		if (atoi(e->d_name) && !read_str(path, text, sizeof(text)) &&
+		    !strcmp(text, "ksmd\n"))
+			pid = atoi(e->d_name);
+	}
+	if (d)
+		closedir(d);
+	return pid;
+}
+
 /* Tail of a failed run: who does what, and what the kernel thinks of it. */
 static void hang_report(int number)
 {
@@ -2236,6 +2254,9 @@ static void hang_report(int number)
 		if (!read_str(path, stack, sizeof(stack)))
 			printf("%s", stack);
 	}
+	sprintf(path, "/proc/%d/stack", find_ksmd());
+	if (!read_str(path, stack, sizeof(stack)))
+		printf("torture: ksmd\n%s", stack);
 	for (i = 0; i < FILES; i++) {
 		size_t p;
 
@@ -2271,24 +2292,6 @@ static void fault_set(const char *name, const char *file, const char *value)
 
 	sprintf(path, "/sys/kernel/debug/%s/%s", name, file);
 	write_str(path, value);
-}
-
-static pid_t find_ksmd(void)
-{
-	struct dirent *e;
-	char path[300], text[32];
-	DIR *d = opendir("/proc");
-	pid_t pid = 0;
-
-	while (d && (e = readdir(d))) {
-		sprintf(path, "/proc/%s/comm", e->d_name);
-		if (atoi(e->d_name) && !read_str(path, text, sizeof(text)) &&
-		    !strcmp(text, "ksmd\n"))
-			pid = atoi(e->d_name);
-	}
-	if (d)
-		closedir(d);
-	return pid;
 }
 
 static void start_faults(void)
@@ -2571,7 +2574,8 @@ int main(int argc, char **argv)
 	write_str("/proc/sys/kernel/hung_task_timeout_secs", "140");
 	write_str("/proc/sys/kernel/watchdog_thresh", "60");
 	ksm_write("sleep_millisecs", 0);
-	ksm_write("pages_to_scan", 2000);
+	/* as many as it holds its mutex for */
+	ksm_write("pages_to_scan", 500);
 	if (sharing) {
 		if (sysctl_ksm_file("1"))
 			die("cannot set vm.ksm_file: kernel without KSM_FILE?");

@@ -678,6 +678,62 @@ static void aliases_are_charged(void)
 	group_end(0);
 }
 
+/* File pages of a group: so many, but for what a cpu has not told yet. */
+static void group_has_pages(long pages, const char *when)
+{
+	long has = group_stat(0, "file") / (long)psz;
+
+	if (labs(has - pages) > 32 * sysconf(_SC_NPROCESSORS_CONF))
+		FAIL("%s the group has %ld pages of files, must have %ld", when,
+		     has, pages);
+}
+
+/* A merge gives back what a page was charged for, a copy is paid for. */
+static void copies_are_charged(void)
+{
+	enum { PAGES = 1024 };
+	struct pfile a;
+	long sharing;
+	pid_t pid;
+	int i;
+
+	defaults();
+	group_new(0);
+	pf_new(&a, "a", PAGES);
+	for (i = 0; i < PAGES; i++)
+		pf_page(&a, i, 7);
+	pf_commit(&a);
+	group_reads(0, &a);
+	group_has_pages(PAGES, "at first");
+	pf_map(&a, PROT_READ, MAP_SHARED);
+	merge_start();
+	merge_settle();
+	merge_stop();
+	sharing = ksm_read("file_pages_sharing");
+	if (sharing < PAGES / 2)
+		FAIL("only %ld of %d pages are shared", sharing, PAGES);
+	group_has_pages(PAGES - sharing, "with shared pages");
+
+	pid = fork();
+	REQ(pid >= 0);
+	if (!pid) {
+		group_join(0);
+		for (i = 0; i < PAGES; i++)
+			pf_write(&a, i * psz + 100, 1, 8);
+		_exit(0);
+	}
+	wait_child(pid);
+	for (i = 0; i < PAGES; i++)
+		fill(a.shadow + i * psz + 100, 1, 8);
+	check_counters(0, 0);
+	group_has_pages(PAGES, "with copies");
+	pf_check(&a);
+	pf_unmap(&a);
+	pf_truncate(&a, 0);
+	group_has_pages(0, "without the file");
+	group_end(0);
+}
+
 static void max_sharing(void)
 {
 	long old = ksm_read("file_max_sharing"), refused;
@@ -751,7 +807,8 @@ static const struct pxa_test tests[] = {
 	{ "zero_only", zero_only, 0 },
 	{ "counters_not_for_all", counters_not_for_all, 0 },
 	{ "exec_only", exec_only, 0 },
-	{ "aliases_are_charged", aliases_are_charged, 0 },
+	{ "aliases_are_charged", aliases_are_charged, 400 },
+	{ "copies_are_charged", copies_are_charged, 0 },
 	{ "max_sharing", max_sharing, 0 },
 	{ "max_unshared", max_unshared, 0 },
 };
