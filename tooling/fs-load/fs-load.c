@@ -962,8 +962,10 @@ static int op_copy_range(struct file *f)
 	in = at;
 	out = to;
 	while (all < n) {
-		ssize_t done = copy_file_range(from->fd, &in, f->fd, &out, n - all, 0);
+		ssize_t done;
 
+		errno = 0;
+		done = copy_file_range(from->fd, &in, f->fd, &out, n - all, 0);
 		if (done < 0 && !all && refused(errno))
 			return UNSUPPORTED;
 		if (done <= 0)

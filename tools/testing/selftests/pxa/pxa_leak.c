@@ -423,6 +423,8 @@ static void pipe_flags(void)
 	int fd[2];
 	long cap;
 
+	if (!pxa_expect)
+		pxa_skip("v5.9 has the fault without sharing too");
 	start(&p);
 	REQ(pipe(fd) == 0);
 	cap = fcntl(fd[1], F_GETPIPE_SZ);
