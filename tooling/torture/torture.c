@@ -126,6 +126,11 @@ static const struct fs_type {
 	/* the mode that files have elsewhere: one merge domain */
 	{ .name = "vfat", .options = "dmask=0077,fmask=0177" },
 	{ .name = "exfat", .options = "dmask=0077,fmask=0177" },
+	/*
+	 * In the background it makes pages dirty that nobody wrote to; memory that
+	 * fails under such a page is an error that msync() tells.
+	 */
+	{ .name = "f2fs", .options = "background_gc=off" },
 	/* its cache of blocks has an error for whoever reads the block later */
 	{ .name = "squashfs", .read_only = true, .keeps_errors = true },
 	{ .name = "erofs", .read_only = true },
