@@ -153,12 +153,6 @@ class Guest(Base):
         for word in command[command.index("--args") + 1].split():
             self.assertIn(word.partition("=")[0], known)
 
-    def test_fragments_exist(self):
-        for fragments, _ in RUN.CHECKS.values():
-            for name in fragments.split():
-                self.assertTrue(os.path.exists(os.path.join(
-                    TOOLING, "configs", name + ".config")), name)
-
     def test_races_of_ours(self):
         def allowed(line):
             return any(re.search(item, line) for item in RUN.ALLOW)

@@ -121,6 +121,7 @@ static struct option {
 static const struct fs_type {
 	const char *name;
 	const char *options;
+	const char *below;		/* of an overlay: what it lies on */
 	bool read_only, in_memory, keeps_errors;
 } fs_types[] = {
 	/* the mode that files have elsewhere: one merge domain */
@@ -135,6 +136,7 @@ static const struct fs_type {
 	{ .name = "squashfs", .read_only = true, .keeps_errors = true },
 	{ .name = "erofs", .read_only = true },
 	{ .name = "iso9660", .read_only = true },
+	{ .name = "overlay", .below = "ext4" },
 	{ .name = "tmpfs", .in_memory = true },
 };
 
@@ -2183,7 +2185,7 @@ static void mount_overlay(int number)
 	size_t i;
 
 	below(under, number);
-	mount_one(fss[number].disk, under, "ext4", 0, NULL);
+	mount_one(fss[number].disk, under, fss[number].type.below, 0, NULL);
 	for (i = 0; i < ARRAY_SIZE(folders); i++) {
 		sprintf(path, "%s/%s", under, folders[i]);
 		mkdir(path, 0700);
@@ -2200,7 +2202,7 @@ static void mount_disks(void)
 
 	for (i = 0; i < fs_count; i++) {
 		fs = &fss[i];
-		if (!strcmp(fs->name, "overlay"))
+		if (fs->type.below)
 			mount_overlay(i);
 		else
 			mount_one(fs->disk, fs->top, fs->name,
@@ -2217,7 +2219,7 @@ static void umount_disks(void)
 		if (umount(fss[i].top))
 			die("cannot unmount %s", fss[i].name);
 		below(under, i);
-		if (!strcmp(fss[i].name, "overlay") && umount(under))
+		if (fss[i].type.below && umount(under))
 			die("cannot unmount what is below the overlay");
 	}
 }
