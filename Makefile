@@ -101,7 +101,7 @@ fs-load: tree ## a mixed load on many filesystems, with the mapping checked (ONL
 	@$(T)/fs-load/run --kernel "$(WORK)/uml-fs-more/linux" --out "$(BUILD)/fs-load" \
 		$(if $(SECONDS_EACH),--seconds $(SECONDS_EACH)) $(if $(ONLY),--only "$(ONLY)")
 
-torture: tree ## SECONDS=n SEED=s FS=ext4|ext4,xfs|all: all that may happen to shared pages, on 4 CPUs, under QEMU
+torture: tree ## SECONDS=n SEED=s FS=ext4|ext4,xfs|all: all that may happen to shared pages, on 4 CPUs (or CHECKS=uml)
 	@$(T)/setup torture
 	@$(T)/torture/run --work "$(WORK)" --out "$(BUILD)/torture" --fs "$(FS)" \
 		--seconds "$(SECONDS)" --seed "$(SEED)" --checks "$(CHECKS)"

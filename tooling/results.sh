@@ -62,3 +62,6 @@ summary()
 	echo "$line"
 	[ $FAILED = 0 ] && [ $PASSED -gt 0 ]
 }
+
+# What torture or powercut has done, by its log
+figures() { sed -n 's/^torture: [0-9]* operations.*/   &/p; s/^powercut: passed.*/   &/p' "$1"; }

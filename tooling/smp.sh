@@ -52,7 +52,7 @@ smp_part()
 		return 0
 	fi
 	part "$name" "$log" limited "$limit" "$@" || true
-	sed -n 's/^torture: [0-9]* operations.*/   &/p; s/^powercut: passed.*/   &/p' "$log"
+	figures "$log"
 }
 
 smp()

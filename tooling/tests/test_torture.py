@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -64,12 +65,22 @@ class Arguments(Base):
         self.assertIn("names xfs more than once", self.refused("--fs", "xfs,ext4,xfs"))
         args = RUN.arguments(self.command("--fs", "xfs,tmpfs"))
         self.assertEqual((args.fs, args.label), (["xfs", "tmpfs"], "xfs-tmpfs"))
-        self.assertEqual(RUN.arguments(self.command("--fs", "all")).fs,
-                         list(RUN.FILESYSTEMS))
+        every = RUN.arguments(self.command("--fs", "all")).fs
+        self.assertEqual(set(RUN.FILESYSTEMS) - set(every), {"hostfs"})
+        every = RUN.arguments(self.command("--fs", "all", "--checks", "uml"))
+        self.assertEqual((every.fs, every.label), (list(RUN.FILESYSTEMS), "all"))
 
     def test_checks(self):
         self.assertIn("CHECKS=none is not one of plain debug",
                       self.refused("--checks", "none"))
+
+    def test_hostfs_is_on_uml_only(self):
+        for checks in ("debug", "uml"):
+            args = RUN.arguments(self.command("--fs", "ext4,hostfs", "--checks", checks))
+            self.assertEqual(args.checks, "uml")
+        self.assertIn("CHECKS=kasan: hostfs is on User Mode Linux only, so CHECKS=uml",
+                      self.refused("--fs", "ext4,hostfs", "--checks", "kasan"))
+        self.assertEqual(RUN.arguments(self.command("--fs", "ext4")).checks, "debug")
 
     def test_without(self):
         self.assertIn("there is no operation eat", self.refused("--without", "write,eat"))
@@ -106,16 +117,17 @@ class Build(Base):
             self.assertEqual(RUN.build_kernel("/w", "kasan", "base"),
                              "/w/x86-torture-kasan-base/arch/x86/boot/bzImage")
             RUN.build_kernel("/w", "plain")
+            self.assertEqual(RUN.build_kernel("/w", "uml"), "/w/uml-fs/linux")
         finally:
             RUN.subprocess.call = saved
         self.assertEqual([words for words, _ in seen], [
             ["/w/base", "/w/x86-torture-kasan-base"],
-            ["/w/tree", "/w/x86-torture-plain"]])
+            ["/w/tree", "/w/x86-torture-plain"], ["/w/tree", "/w/uml-fs"]])
         self.assertIn("x86-kasan", seen[0][1])
         self.assertNotIn("x86-debug", seen[1][1])
 
     def test_fragments_exist(self):
-        for fragments, _ in RUN.CHECKS.values():
+        for fragments in [RUN.UML_FRAGMENTS] + [item[0] for item in RUN.CHECKS.values()]:
             for name in fragments.split():
                 self.assertTrue(os.path.exists(os.path.join(
                     TOOLING, "configs", name + ".config")), name)
@@ -129,6 +141,24 @@ class Guest(Base):
         self.assertIn("--smp 4", text)
         self.assertIn("seed=7 procs=8 sharing=0 faults=1 without=punch", text)
         self.assertIn("--disk D1 --disk D2", text)
+
+    def test_uml(self):
+        args = RUN.arguments(self.command("--fs", "hostfs", "--seed", "7"))
+        os.makedirs(self.out)
+        log = os.path.join(self.out, "it's")
+        command = RUN.guest_command(args, "K", "P", ["D1", "D2"], log)
+        self.assertEqual(os.path.basename(command[0]), "uml-run")
+        text = " ".join(command)
+        self.assertIn("--kernel K --log " + log, text)
+        self.assertIn("--disk D1 --disk D2", text)
+        self.assertIn("vma_merge", text)    # a known report
+        self.assertTrue(os.access(log + ".sh", os.X_OK))
+        with open(log + ".sh", encoding="utf-8") as handle:
+            words = shlex.split(handle.read().splitlines()[-1])
+        self.assertEqual(words[:3], ["exec", "P", "fs=hostfs"])
+        self.assertIn("seed=7", words)
+        self.assertEqual(words[-2:], ["disks=ubd", "hostfs=" + log + ".hostfs"])
+        self.assertTrue(os.path.isdir(log + ".hostfs"))
 
     def test_left_out(self):
         args = RUN.arguments(self.command("--fs", "btrfs", "--without", "punch"))
@@ -150,7 +180,8 @@ class Guest(Base):
         known = re.findall(r'\{ "(\w+)",', table)
         args = RUN.arguments(self.command("--without", "punch"))
         command = RUN.guest_command(args, "K", "P", [], "L")
-        for word in command[command.index("--args") + 1].split():
+        words = command[command.index("--args") + 1].split()
+        for word in words + ["disks=", "hostfs="]:
             self.assertIn(word.partition("=")[0], known)
 
     def test_races_of_ours(self):

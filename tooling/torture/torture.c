@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Torture test of sharing of file pages: the init of an SMP guest.
+ * Torture test of sharing of file pages: the init of an SMP guest, or a program in one
+ * of tooling/uml-run.
  *
  * Many processes change and read a few files with few distinct contents, by all
  * ways that there are, while ksmd runs without pause and one more process
@@ -54,7 +55,7 @@
 #endif
 
 #define PAGE		4096UL
-#define FILES		12
+#define FILES		13
 #define PAGES		48
 #define KINDS		6		/* contents that all files use; 0: zeros */
 #define OWN		KINDS		/* content of one file only */
@@ -109,6 +110,8 @@ static struct option {
 	const char *value;
 } options[] = {
 	{ "fs", "ext4" },		/* one or more, with commas: of vda, vdb, ... */
+	{ "disks", "vd" },		/* how their names begin */
+	{ "hostfs", "" },		/* folder of the host */
 	{ "seconds", "60" },
 	{ "seed", "1" },
 	{ "procs", "8" },
@@ -122,7 +125,7 @@ static const struct fs_type {
 	const char *name;
 	const char *options;
 	const char *below;		/* of an overlay: what it lies on */
-	bool read_only, in_memory, keeps_errors;
+	bool read_only, in_memory, in_folder, keeps_errors;
 } fs_types[] = {
 	/* the mode that files have elsewhere: one merge domain */
 	{ .name = "vfat", .options = "dmask=0077,fmask=0177" },
@@ -137,6 +140,7 @@ static const struct fs_type {
 	{ .name = "erofs", .read_only = true },
 	{ .name = "iso9660", .read_only = true },
 	{ .name = "overlay", .below = "ext4" },
+	{ .name = "hostfs", .in_folder = true },
 	{ .name = "tmpfs", .in_memory = true },
 };
 
@@ -144,10 +148,10 @@ static const struct fs_type {
 static struct fs {
 	char name[16];
 	struct fs_type type;
-	char disk[16], top[32];
+	char disk[24], top[32];
 } fss[FILES];
 static int fs_count;
-static char swap[16];
+static char swap[24];
 
 static int me;
 static uint64_t rnd_state, seed;
@@ -1720,7 +1724,6 @@ static int bad_memory(const char *what, int advice)
 		unlock_file(a.file);
 		return NOTHING;
 	}
-	s->poisoned++;
 	map = map_of(a.file, READ_MAP) + off;
 	fd = view(a.file)->fd;
 	clean(a.file);
@@ -1728,6 +1731,12 @@ static int bad_memory(const char *what, int advice)
 	e = note(what, a.file, -1, off, PAGE);
 	err = madvise(map, PAGE, advice) ? errno : 0;
 	e->result = -err;
+	/* a kernel without CONFIG_MEMORY_FAILURE */
+	if (err == EINVAL) {
+		unlock_file(a.file);
+		return NOTHING;
+	}
+	s->poisoned++;
 	/*
 	 * Where the kernel could not get hold of the page (compaction had it, say) it
 	 * stays in the page cache, marked, until it is cut off.
@@ -2125,6 +2134,11 @@ static void keep_victim(void)
 
 static void mount_all(void)
 {
+	/* on User Mode Linux others have to find their files later */
+	if (getpid() != 1) {
+		must(unshare(CLONE_NEWNS));
+		must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	}
 	mkdir("/proc", 0755);
 	mount("none", "/proc", "proc", 0, NULL);
 	mount("none", "/sys", "sysfs", 0, NULL);
@@ -2141,6 +2155,11 @@ static void mount_all(void)
 	}
 }
 
+static void name_disk(char *disk, int number)
+{
+	sprintf(disk, "/dev/%.8s%c", option("disks"), 'a' + number);
+}
+
 static void name_filesystems(void)
 {
 	const char *list = option("fs");
@@ -2153,7 +2172,7 @@ static void name_filesystems(void)
 		if (!len || len >= sizeof(fs->name) || fs_count == FILES)
 			die("fs is not one to %d names: %s", FILES, option("fs"));
 		memcpy(fs->name, list, len);
-		sprintf(fs->disk, "/dev/vd%c", 'a' + fs_count);
+		name_disk(fs->disk, fs_count);
 		sprintf(fs->top, "/mnt/%d", fs_count++);
 		for (i = 0; i < ARRAY_SIZE(fs_types); i++)
 			if (!strcmp(fs->name, fs_types[i].name))
@@ -2161,7 +2180,7 @@ static void name_filesystems(void)
 	}
 	if (!fs_count)
 		die("fs names no filesystem");
-	sprintf(swap, "/dev/vd%c", 'a' + fs_count);
+	name_disk(swap, fs_count);
 }
 
 static void mount_one(const char *what, const char *where, const char *type,
@@ -2206,7 +2225,8 @@ static void mount_disks(void)
 			mount_overlay(i);
 		else
 			mount_one(fs->disk, fs->top, fs->name,
-				  fs->type.read_only ? MS_RDONLY : 0, fs->type.options);
+				  fs->type.read_only ? MS_RDONLY : 0,
+				  fs->type.in_folder ? option("hostfs") : fs->type.options);
 	}
 }
 
@@ -2489,8 +2509,8 @@ static void counters_zero(void)
 		if (ksm_read(names[i]))
 			fail("%s is %ld after run=2", names[i], ksm_read(names[i]));
 	}
-	/* Each CPU keeps a part of these for itself until it is asked. */
-	if (write_str("/proc/sys/vm/stat_refresh", "1"))
+	/* Where there are several, each CPU keeps a part of these until it is asked. */
+	if (write_str("/proc/sys/vm/stat_refresh", "1") && errno != ENOENT)
 		die("cannot refresh the counters of /proc/vmstat");
 	if (vmstat("nr_pxa_shared") || vmstat("nr_pxa_sharing"))
 		fail("nr_pxa_shared %ld, nr_pxa_sharing %ld after run=2",

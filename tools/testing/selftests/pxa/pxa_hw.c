@@ -8,6 +8,8 @@
  * find.  Memory that failed on purpose is lost until the next boot.
  */
 #include <linux/mempolicy.h>
+#include <sys/ioctl.h>
+#include <sys/utsname.h>
 
 #include "pxa_util.h"
 
@@ -343,6 +345,66 @@ static void memory_offline(void)
 	pair_check(&p);
 }
 
+/* ------------------------------------------------------------------- pins -- */
+
+#define GUP "/sys/kernel/debug/gup_benchmark"
+
+struct gup_benchmark {
+	__u64 get_delta_usec, put_delta_usec, addr, size;
+	__u32 nr_pages_per_call, flags;
+	__u64 expansion[10];
+};
+
+/* Numbers of ioctl(); v5.9 has others. */
+enum { GUP_FAST = 1, PIN_FAST = 3, PIN_LONGTERM = 5 };
+enum { GUP_FAST_5_9 = 1, PIN_FAST_5_9 = 4 };
+
+static bool before_5_10(void)
+{
+	struct utsname name;
+
+	REQ(uname(&name) == 0);
+	return !strncmp(name.release, "5.9.", 4);
+}
+
+/* Pages from addr on are pinned by the kernel, and let go. */
+static void pin(int fd, int what, void *addr, size_t pages)
+{
+	struct gup_benchmark gup = {
+		.addr = (unsigned long)addr,
+		.size = pages * psz,
+		.nr_pages_per_call = pages,
+	};
+
+	REQ(OP(ioctl(fd, _IOWR('g', what, struct gup_benchmark), &gup)) == 0);
+	REQ(gup.size == pages * psz);
+}
+
+/* A page that is pinned is no longer shared: who pins it may wait for changes of it. */
+static void pin_unshares(void)
+{
+	bool old = before_5_10();
+	int fd = open(GUP, O_RDWR);
+	struct pair p;
+
+	if (fd < 0)
+		pxa_skip("no " GUP);
+	pair_setup(&p, PROT_READ, MAP_SHARED);
+	/* a mere reference leaves it */
+	pin(fd, old ? GUP_FAST_5_9 : GUP_FAST, p.a.map, p.a.size / psz);
+	pair_still_shared(&p, -1);
+	check_counters(PAIR_SHARED, PAIR_SHARED);
+
+	pin(fd, old ? PIN_FAST_5_9 : PIN_FAST, p.a.map + psz, 1);
+	must_not_ksm(p.a.map + psz);
+	if (!old) {
+		pin(fd, PIN_LONGTERM, p.b.map + 5 * psz, 1);
+		must_not_ksm(p.b.map + 5 * psz);
+	}
+	pair_check(&p);
+	close(fd);
+}
+
 /* --------------------------------------------------------------- uprobes -- */
 
 #define TRACING "/sys/kernel/tracing/"
@@ -429,6 +491,7 @@ static const struct pxa_test tests[] = {
 	T(move_pages_node),
 	T(mbind_node),
 	T(nodes_apart),
+	T(pin_unshares),
 	T(uprobe),
 	{ "memory_offline", memory_offline, 4 * OFFLINE_SECONDS },
 };

@@ -170,6 +170,7 @@ static void store_past_end(void)
 {
 	struct pair p;
 
+	needs_writeback();
 	if (on_tmpfs())
 		pxa_skip("tmpfs keeps what is stored past the end");
 	pair_short_tail(&p);

@@ -11,6 +11,10 @@
 #include <linux/magic.h>
 #include <linux/userfaultfd.h>
 
+#ifndef HOSTFS_SUPER_MAGIC
+#define HOSTFS_SUPER_MAGIC 0x00c0ffee
+#endif
+
 #define KSM_DIR		"/sys/kernel/mm/ksm/"
 #define SYSCTL_FILE	"/proc/sys/vm/ksm_file"
 #define KPF_ANON	12
@@ -476,12 +480,23 @@ void must_sigbus(void *addr)
 	signal(SIGBUS, SIG_DFL);
 }
 
-bool on_tmpfs(void)
+static bool on_fs(unsigned long magic)
 {
 	struct statfs st;
 
 	REQ(statfs(pxa_scratch, &st) == 0);
-	return st.f_type == TMPFS_MAGIC;
+	return (unsigned long)st.f_type == magic;
+}
+
+bool on_tmpfs(void)
+{
+	return on_fs(TMPFS_MAGIC);
+}
+
+void needs_writeback(void)
+{
+	if (on_fs(HOSTFS_SUPER_MAGIC))
+		pxa_skip("hostfs writes back nothing");
 }
 
 bool has_direct(void)

@@ -154,6 +154,8 @@ void must_sigbus(void *addr);		/* a load does */
 
 /* On tmpfs? Its pages are never written back, and are shared nevertheless. */
 bool on_tmpfs(void);
+/* Skip on hostfs: what is stored in a mapping there is dirty until it is lost. */
+void needs_writeback(void);
 bool has_direct(void);			/* O_DIRECT on this filesystem? */
 
 /* --- contents --- */

@@ -190,6 +190,7 @@ static void store_then_merge_then_store(void)
 {
 	struct pair p;
 
+	needs_writeback();
 	pair_new(&p);
 	pair_map(&p, PROT_READ | PROT_WRITE, MAP_SHARED);
 	pf_store(&p.a, p.a.map, psz, psz, 50);
@@ -307,6 +308,7 @@ static void write_and_merge_again(void)
 	struct pair p;
 	int i;
 
+	needs_writeback();
 	pair_setup(&p, PROT_READ | PROT_WRITE, MAP_SHARED);
 	for (i = 0; i < 5; i++) {
 		if (i & 1) {
@@ -333,6 +335,7 @@ static void dirty_not_merged(void)
 {
 	struct pair p;
 
+	needs_writeback();
 	if (on_tmpfs())
 		pxa_skip("pages of tmpfs are always dirty");
 	pair_new(&p);
