@@ -7,6 +7,7 @@
  *	fs-load --fill DIR		make the files that --read-only expects
  *	fs-load --read-only [...] DIR	load of reads
  *	fs-load --hog MIB		fill memory, read it back
+ *	fs-load --share FILE		wait until all whole pages of the file are shared
  *
  * The copy is kept in files of --state, which should be on another filesystem:
  * it outlives a remount. An operation that a filesystem refuses from the start
@@ -1744,6 +1745,44 @@ static int hog(size_t mib)
 	return 0;
 }
 
+static size_t ksm_pages(const char *name)
+{
+	char path[100], text[32] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/kernel/mm/ksm/file_pages_%s", name);
+	fd = open(path, O_RDONLY);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		fail_errno("read", path);
+	close(fd);
+	return strtoul(text, NULL, 10);
+}
+
+/* Sharing is on already, and nothing else is shared. */
+static int share(const char *file)
+{
+	size_t pages, i;
+	unsigned char *map;
+	struct stat st;
+	int fd = open(file, O_RDONLY), tries;
+
+	if (fd < 0 || fstat(fd, &st))
+		fail_errno("open", file);
+	pages = st.st_size / PAGE;
+	map = mmap(NULL, pages * PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED || madvise(map, pages * PAGE, MADV_MERGEABLE))
+		fail_errno("madvise", file);
+	for (tries = 0; tries < 600; tries++) {
+		for (i = 0; i < pages; i++)
+			(void)*(volatile unsigned char *)(map + i * PAGE);
+		if (ksm_pages("shared") + ksm_pages("sharing") == pages)
+			return 0;
+		usleep(100000);
+	}
+	fail("%zu of %zu pages of %s are shared", ksm_pages("shared") + ksm_pages("sharing"),
+	     pages, file);
+}
+
 static __u64 number(const char *text, __u64 least, __u64 most)
 {
 	char *end;
@@ -1761,7 +1800,8 @@ static void usage(void)
 		"usage: fs-load [--seconds N] [--seed N] [--procs N] [--files N] [--size BYTES]\n"
 		"               [--state DIR] [--cgroup DIR] [--need OP,...] [--without OP,...]\n"
 		"               [--check | --read-only | --fill] DIR\n"
-		"       fs-load [--cgroup DIR] --hog MIB\n");
+		"       fs-load [--cgroup DIR] --hog MIB\n"
+		"       fs-load --share FILE\n");
 	exit(2);
 }
 
@@ -1774,8 +1814,10 @@ int main(int argc, char **argv)
 		{ "cgroup", 1, NULL, 'g' }, { "need", 1, NULL, 'n' },
 		{ "without", 1, NULL, 'w' }, { "check", 0, NULL, 'c' },
 		{ "read-only", 0, NULL, 'R' }, { "fill", 0, NULL, 'i' },
-		{ "hog", 1, NULL, 'h' }, { NULL, 0, NULL, 0 },
+		{ "hog", 1, NULL, 'h' }, { "share", 1, NULL, 'S' },
+		{ NULL, 0, NULL, 0 },
 	};
+	const char *shared = NULL;
 	size_t mib = 0;
 	int c;
 
@@ -1821,13 +1863,18 @@ int main(int argc, char **argv)
 		case 'h':
 			mib = number(optarg, 1, 1 << 20);
 			break;
+		case 'S':
+			shared = optarg;
+			break;
 		default:
 			usage();
 		}
 	}
-	if (mib && optind == argc)
+	if (mib && !shared && optind == argc)
 		return hog(mib);
-	if (mib || optind != argc - 1)
+	if (shared && !mib && optind == argc)
+		return share(shared);
+	if (mib || shared || optind != argc - 1)
 		usage();
 	opt.dir = argv[optind];
 	if (opt.fill) {
