@@ -167,6 +167,27 @@ static void buffered_read_into_mapping(void)
 	pair_check(&p);
 }
 
+/*
+ * The same for a part of a page, which is one access: one fault that ends the sharing
+ * is not enough, the file has to hear of the store.
+ */
+static void buffered_read_into_part(void)
+{
+	struct pfile c;
+	struct pair p;
+
+	pf_new(&c, "c", 2);
+	pf_page(&c, 1, 92);
+	pf_commit(&c);
+	pair_setup(&p, PROT_READ | PROT_WRITE, MAP_SHARED);
+	REQ(OP(pread(c.fd, p.a.map + psz + 100, 1000, psz)) == 1000);
+	memcpy(p.a.shadow + psz + 100, c.shadow + psz, 1000);
+	must_not_share(p.a.map + psz, p.b.map + 3 * psz);
+	REQ(OP(pread(c.fd, p.b.map + 3 * psz + 200, 10, psz)) == 10);
+	memcpy(p.b.shadow + 3 * psz + 200, c.shadow + psz, 10);
+	pair_check(&p);
+}
+
 /* A file is read into a mapping of a page that it shares itself. */
 static void read_into_own_mapping(void)
 {
@@ -306,6 +327,7 @@ static const struct pxa_test tests[] = {
 	{ "read_into_shared_mapping", read_into_shared_mapping, 0 },
 	{ "read_into_private_mapping", read_into_private_mapping, 0 },
 	{ "buffered_read_into_mapping", buffered_read_into_mapping, 0 },
+	{ "buffered_read_into_part", buffered_read_into_part, 0 },
 	{ "read_into_own_mapping", read_into_own_mapping, 0 },
 	{ "write_from_mapping", write_from_mapping, 0 },
 	{ "write_from_own_mapping", write_from_own_mapping, 0 },
