@@ -2134,10 +2134,12 @@ static void keep_victim(void)
 
 static void mount_all(void)
 {
-	/* on User Mode Linux others have to find their files later */
+	/* Of User Mode Linux. Others have to find their files later. */
 	if (getpid() != 1) {
 		must(unshare(CLONE_NEWNS));
 		must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+		/* the OOM killer lets process 1 live */
+		write_str("/proc/self/oom_score_adj", "-1000");
 	}
 	mkdir("/proc", 0755);
 	mount("none", "/proc", "proc", 0, NULL);
