@@ -2115,21 +2115,24 @@ static void *shared_memory(size_t len)
 }
 
 /*
- * A page fault whose allocation is made to fail calls the OOM killer; this is
- * whom it finds.
+ * A page fault whose allocation is made to fail calls the OOM killer; these are
+ * whom it finds. Where one CPU is shared by all, it takes a while to replace them.
  */
-static void keep_victim(void)
+static void keep_victims(void)
 {
-	static pid_t victim;
+	static pid_t victims[8];
+	size_t i;
 
-	if (victim && !waitpid(victim, NULL, WNOHANG))
-		return;
-	victim = must(fork());
-	if (victim)
-		return;
-	write_str("/proc/self/oom_score_adj", "1000");
-	for (;;)
-		pause();
+	for (i = 0; i < ARRAY_SIZE(victims); i++) {
+		if (victims[i] && !waitpid(victims[i], NULL, WNOHANG))
+			continue;
+		victims[i] = must(fork());
+		if (victims[i])
+			continue;
+		write_str("/proc/self/oom_score_adj", "1000");
+		for (;;)
+			pause();
+	}
 }
 
 static void mount_all(void)
@@ -2630,7 +2633,7 @@ int main(int argc, char **argv)
 	end = s->begin + atoi(option("seconds"));
 	while (now() < end && !s->failed) {
 		msleep(100);
-		keep_victim();
+		keep_victims();
 		if (now() - shown > 10) {
 			progress(procs);
 			shown = now();
@@ -2658,7 +2661,7 @@ int main(int argc, char **argv)
 				leave(1);
 			if (now() > end)
 				hang_report(i);
-			keep_victim();
+			keep_victims();
 			msleep(20);
 		}
 		if (s->proc[i].pid)
