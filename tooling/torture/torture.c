@@ -2504,6 +2504,7 @@ static void counters_zero(void)
 	static const char * const names[] = { "file_pages_shared", "file_pages_sharing" };
 	double end = now() + 20;
 	size_t i;
+	int err;
 
 	sysctl_ksm_file("0");
 	if (ksm_write("run", 2))
@@ -2515,7 +2516,8 @@ static void counters_zero(void)
 			fail("%s is %ld after run=2", names[i], ksm_read(names[i]));
 	}
 	/* Where there are several, each CPU keeps a part of these until it is asked. */
-	if (write_str("/proc/sys/vm/stat_refresh", "1") && errno != ENOENT)
+	err = write_str("/proc/sys/vm/stat_refresh", "1");
+	if (err && err != -ENOENT)
 		die("cannot refresh the counters of /proc/vmstat");
 	if (vmstat("nr_pxa_shared") || vmstat("nr_pxa_sharing"))
 		fail("nr_pxa_shared %ld, nr_pxa_sharing %ld after run=2",

@@ -355,9 +355,8 @@ struct gup_benchmark {
 	__u64 expansion[10];
 };
 
-/* Numbers of ioctl(); v5.9 has others. */
-enum { GUP_FAST = 1, PIN_FAST = 3, PIN_LONGTERM = 5 };
-enum { GUP_FAST_5_9 = 1, PIN_FAST_5_9 = 4 };
+/* Numbers of ioctl() */
+enum { GUP_FAST = 1, PIN_FAST = 3, PIN_FAST_5_9 = 4, PIN_LONGTERM = 5 };
 
 static bool before_5_10(void)
 {
@@ -391,7 +390,7 @@ static void pin_unshares(void)
 		pxa_skip("no " GUP);
 	pair_setup(&p, PROT_READ, MAP_SHARED);
 	/* a mere reference leaves it */
-	pin(fd, old ? GUP_FAST_5_9 : GUP_FAST, p.a.map, p.a.size / psz);
+	pin(fd, GUP_FAST, p.a.map, p.a.size / psz);
 	pair_still_shared(&p, -1);
 	check_counters(PAIR_SHARED, PAIR_SHARED);
 
