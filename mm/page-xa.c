@@ -390,6 +390,14 @@ static bool pxa_release_private(struct page *page,
 	return ret;
 }
 
+/* Undo pxa_quiesce(); @page is also right for what was protected meanwhile. */
+static void pxa_requite(struct page *page, struct address_space *mapping,
+			pgoff_t index)
+{
+	pxa_remap_slot(page, page, mapping, index);
+	putback_lru_page(page);
+}
+
 /*
  * Make sure that nobody can change @page, or refuse: it is then off the LRU,
  * not mapped, clean, and only the page cache, the caller's @refs references and
@@ -402,6 +410,8 @@ static bool pxa_release_private(struct page *page,
 static int pxa_quiesce(struct page *page, struct address_space *mapping,
 		       pgoff_t index, int *refs)
 {
+	int err = 0;
+
 	VM_BUG_ON_PAGE(!PageLocked(page), page);
 
 	if (page->mapping != mapping || page->index != index)
@@ -413,12 +423,10 @@ static int pxa_quiesce(struct page *page, struct address_space *mapping,
 	if (pxa_page_dirty(page))
 		return pxa_refuse(PXA_REFUSED_DIRTY);
 
-	/* Before the costly part, and before buffers are dropped for nothing */
+	/* Before the costly part; a guess, since fork changes both meanwhile. */
 	if (page_count(page) > *refs + 1 + page_has_private(page) +
 			       page_mapcount(page))
 		return pxa_refuse(PXA_REFUSED_PINNED);
-	if (page_has_private(page) && !pxa_release_private(page, mapping))
-		return pxa_refuse(PXA_REFUSED_PRIVATE);
 
 	/* Else clearing PG_mlocked at the unmap would take a reference. */
 	if (isolate_lru_page(page))
@@ -427,15 +435,19 @@ static int pxa_quiesce(struct page *page, struct address_space *mapping,
 
 	if (page_mapped(page))
 		try_to_unmap(page, PXA_TTU_FLAGS);
-	return 0;
-}
-
-/* Undo pxa_quiesce(); @page is also right for what was protected meanwhile. */
-static void pxa_requite(struct page *page, struct address_space *mapping,
-			pgoff_t index)
-{
-	pxa_remap_slot(page, page, mapping, index);
-	putback_lru_page(page);
+	if (!page_has_private(page))
+		return 0;
+	/*
+	 * Who has it pinned may be about to write and to set it dirty.  ext4
+	 * does not write back what became dirty without buffers.
+	 */
+	if (page_count(page) != *refs + 2)
+		err = pxa_refuse(PXA_REFUSED_PINNED);
+	else if (!pxa_release_private(page, mapping))
+		err = pxa_refuse(PXA_REFUSED_PRIVATE);
+	if (err)
+		pxa_requite(page, mapping, index);
+	return err;
 }
 
 /*

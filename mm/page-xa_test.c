@@ -718,6 +718,24 @@ static void pxa_refused_pinned(struct kunit *test)
 	pxt_accepted(test, old, &t->b, 2);
 }
 
+/* As if fork had mapped the page once more between two looks at its counts. */
+static void pxa_refused_pinned_mapped(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct page *old;
+
+	pxt_share(test);
+	old = pxt_read(test, &t->b, 2);
+	pxt_set_private(old);
+	get_page(old);
+	atomic_inc(&old->_mapcount);
+	KUNIT_EXPECT_EQ(test, pxt_try_merge(t, old, &t->b, 2), -EBUSY);
+	atomic_dec(&old->_mapcount);
+	KUNIT_EXPECT_TRUE(test, PagePrivate(old));
+	put_page(old);
+	pxt_accepted(test, old, &t->b, 2);
+}
+
 static void pxa_refused_dirty(struct kunit *test)
 {
 	struct pxt *t = test->priv;
@@ -2629,6 +2647,7 @@ static struct kunit_case pxa_cases[] = {
 	KUNIT_CASE(pxa_aliases),
 	KUNIT_CASE(pxa_merge_pages),
 	KUNIT_CASE(pxa_refused_pinned),
+	KUNIT_CASE(pxa_refused_pinned_mapped),
 	KUNIT_CASE(pxa_refused_dirty),
 	KUNIT_CASE(pxa_refused_tag),
 	KUNIT_CASE(pxa_refused_changed),

@@ -191,8 +191,6 @@ class Guest(Base):
         self.assertFalse(allowed("[  1.0] BUG: KCSAN: data-race in foo / pxa_merge"))
         self.assertFalse(allowed("[  1.0] BUG: KCSAN: data-race in ksm_file_scan / foo"))
         self.assertFalse(allowed("[  1.0] BUG: KASAN: use-after-free in foo"))
-        self.assertTrue(allowed("WARNING: CPU: 0 PID: 60 at ../tree/fs/ext4/inode.c:3726 "
-                                "ext4_set_page_dirty+0x43/0x50"))
         self.assertFalse(allowed("WARNING: CPU: 0 PID: 60 at ../tree/mm/page-xa.c:1 "
                                  "pxa_merge+0x43/0x50"))
 

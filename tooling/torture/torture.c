@@ -125,8 +125,10 @@ static const struct fs_type {
 	const char *name;
 	const char *options;
 	const char *below;		/* of an overlay: what it lies on */
-	bool read_only, in_memory, in_folder, keeps_errors;
+	bool read_only, in_memory, in_folder, keeps_errors, needs_buffers;
 } fs_types[] = {
+	/* see pinned() */
+	{ .name = "ext4", .needs_buffers = true },
 	/* the mode that files have elsewhere: one merge domain */
 	{ .name = "vfat", .options = "dmask=0077,fmask=0177" },
 	{ .name = "exfat", .options = "dmask=0077,fmask=0177" },
@@ -139,7 +141,7 @@ static const struct fs_type {
 	{ .name = "squashfs", .read_only = true, .keeps_errors = true },
 	{ .name = "erofs", .read_only = true },
 	{ .name = "iso9660", .read_only = true },
-	{ .name = "overlay", .below = "ext4" },
+	{ .name = "overlay", .below = "ext4", .needs_buffers = true },
 	{ .name = "hostfs", .in_folder = true },
 	{ .name = "tmpfs", .in_memory = true },
 };
@@ -826,6 +828,18 @@ static int op_append(void)
 	return DONE;
 }
 
+/*
+ * Before or after the kernel writes to pages of a mapping by references of its own.
+ * ext4 loses what is written so to a page that was cleaned and unmapped meanwhile,
+ * with or without sharing: reclaim takes the buffers of such a page away, and what
+ * becomes dirty then is not written back.  Pages locked in memory keep them.
+ */
+static void pinned(int file, unsigned char *at, size_t len, int (*lock)(const void *, size_t))
+{
+	if (fs_of(file)->type.needs_buffers)
+		must(lock(at, len));
+}
+
 /* Ways to store into a mapping of a file */
 static ssize_t by_memcpy(unsigned char *to, size_t len)
 {
@@ -836,15 +850,22 @@ static ssize_t by_memcpy(unsigned char *to, size_t len)
 static ssize_t by_process_vm(unsigned char *to, size_t len)
 {
 	struct iovec from = { buffer, len }, at = { to, len };
+	ssize_t n;
 
-	return with_faults(process_vm_writev(getpid(), &from, 1, &at, 1, 0));
+	pinned(a.file, to, len, mlock);
+	n = with_faults(process_vm_writev(getpid(), &from, 1, &at, 1, 0));
+	pinned(a.file, to, len, munlock);
+	return n;
 }
 
 static ssize_t by_mem(unsigned char *to, size_t len)
 {
 	int fd = must(open("/proc/self/mem", O_RDWR));
-	ssize_t n = pwrite(fd, buffer, len, (off_t)(uintptr_t)to);
+	ssize_t n;
 
+	pinned(a.file, to, len, mlock);
+	n = pwrite(fd, buffer, len, (off_t)(uintptr_t)to);
+	pinned(a.file, to, len, munlock);
 	close(fd);
 	return n;
 }
@@ -985,8 +1006,14 @@ static ssize_t copy_direct_read(size_t to, size_t from)
 {
 	unsigned char *map = map_of(a.file, SHARED_MAP);
 	int fd = view(a.other)->direct_fd;
+	ssize_t n;
 
-	return fd < 0 ? -2 : pread(fd, map + to, PAGE, from);
+	if (fd < 0)
+		return -2;
+	pinned(a.file, map + to, PAGE, mlock);
+	n = pread(fd, map + to, PAGE, from);
+	pinned(a.file, map + to, PAGE, munlock);
+	return n;
 }
 
 static ssize_t copy_read(size_t to, size_t from)
