@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Merged pages in memory that fails, moves to another node or goes offline, and
- * with a breakpoint.
+ * Merged pages in memory that fails, moves to another node or goes offline, with a
+ * breakpoint, and where khugepaged would have a huge page.
  *
  * Needs CONFIG_MEMORY_FAILURE, two nodes with memory (numa=fake=2 will do), memory
- * that can go offline, and CONFIG_UPROBE_EVENTS; says of each what it does not
- * find.  Memory that failed on purpose is lost until the next boot.
+ * that can go offline, CONFIG_UPROBE_EVENTS and CONFIG_READ_ONLY_THP_FOR_FS; says of
+ * each what it does not find.  Memory that failed on purpose is lost until the next
+ * boot.
  */
+#include <elf.h>
 #include <linux/mempolicy.h>
 #include <sys/ioctl.h>
 #include <sys/utsname.h>
@@ -480,6 +482,238 @@ static void uprobe(void)
 	pf_check(&b);
 }
 
+/* ------------------------------------------------------------- huge pages -- */
+
+#define THP	"/sys/kernel/mm/transparent_hugepage/"
+#define HUGE	(2UL << 20)
+#define HUGE_SECONDS 40
+
+/* In bytes; -1: no such line */
+static long meminfo(const char *name)
+{
+	char text[4096], *line;
+
+	REQ(read_str("/proc/meminfo", text, sizeof(text)) == 0);
+	line = strstr(text, name);
+	return line ? atol(line + strlen(name)) << 10 : -1;
+}
+
+static long khugepaged_passes(void)
+{
+	char text[32];
+
+	REQ(read_str(THP "khugepaged/full_scans", text, sizeof(text)) == 0);
+	return atol(text);
+}
+
+/* All memory without pause; or nothing any more, after what it is about to do */
+static void khugepaged_runs(bool on)
+{
+	double end = now() + HUGE_SECONDS;
+	long last = khugepaged_passes() + (on ? 3 : 1);
+
+	REQ(write_str(THP "khugepaged/scan_sleep_millisecs", on ? "10" : "100000000") == 0);
+	while (khugepaged_passes() < last) {
+		REQ(now() < end);
+		msleep(10);
+	}
+}
+
+/* It wakes up for the first process that wants huge pages: that is this one. */
+static void khugepaged_begin(void)
+{
+	unsigned char *p;
+
+	if (write_str(THP "enabled", "madvise"))
+		pxa_skip("no huge pages");
+	REQ(write_str(THP "khugepaged/pages_to_scan", "100000") == 0);
+	REQ(write_str(THP "khugepaged/alloc_sleep_millisecs", "10") == 0);
+	p = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	REQ(p != MAP_FAILED);
+	op_store(p, 1);
+	REQ(madvise(p, 2 * HUGE, MADV_HUGEPAGE) == 0);
+	khugepaged_runs(false);
+}
+
+/* What khugepaged makes of two files that share pages, and what when they do not. */
+static void huge_pages(const char *kind, struct pfile *f, struct pfile *g)
+{
+	long before = meminfo(kind);
+	double end;
+
+	khugepaged_runs(true);
+	pf_check(f);
+	pf_check(g);
+	if (pxa_expect) {
+		check_counters(2, 2);
+		REQ(meminfo(kind) == before);
+		unmerge_all();
+	}
+
+	for (end = now() + HUGE_SECONDS; meminfo(kind) < before + (long)(2 * HUGE);
+	     msleep(10))
+		REQ(now() < end);
+	khugepaged_runs(false);
+	pf_check(f);
+	pf_check(g);
+
+	/* nor is a part of a huge page merged */
+	merge_start();
+	merge_settle();
+	merge_stop();
+	check_counters(0, 0);
+	pf_check(f);
+	pf_check(g);
+}
+
+/* A page in each half of f that is somewhere else, too */
+static void huge_pair(struct pfile *f, struct pfile *g, const char *dir)
+{
+	char path[512];
+	size_t i;
+
+	snprintf(path, sizeof(path), "%s/f", dir);
+	pf_new_at(f, path, 2 * HUGE / psz);
+	for (i = 0; i < 2 * HUGE / psz; i++)
+		pf_page(f, i, 1000 + i);
+	snprintf(path, sizeof(path), "%s/g", dir);
+	pf_new_at(g, path, 2);
+	pf_page(g, 0, 1);
+	pf_page(g, 1, 2);
+	pf_page(f, 5, 2);
+	pf_page(f, HUGE / psz + 7, 1);
+}
+
+static void huge_merge(void)
+{
+	merge_start();
+	wait_counters(2, 2);
+	merge_stop();
+}
+
+/* At an address that huge pages can have */
+static void huge_map(struct pfile *f)
+{
+	unsigned char *at = mmap(NULL, 3 * HUGE, PROT_NONE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	REQ(at != MAP_FAILED);
+	at = (void *)(((unsigned long)at + HUGE - 1) & ~(HUGE - 1));
+	f->map = mmap(at, 2 * HUGE, PROT_READ, MAP_SHARED | MAP_FIXED, f->fd, 0);
+	f->map_len = 2 * HUGE;
+	REQ(f->map == at);
+	REQ(madvise(at, 2 * HUGE, MADV_MERGEABLE) == 0);
+}
+
+static void khugepaged_shmem(void)
+{
+	struct pfile f, g;
+	char dir[500];
+
+	if (!on_tmpfs())
+		pxa_skip("of tmpfs");
+	snprintf(dir, sizeof(dir), "%s/huge", pxa_scratch);
+	REQ(mkdir(dir, 0700) == 0);
+	if (mount("none", dir, "tmpfs", 0, "huge=advise"))
+		pxa_skip("no huge pages");
+	khugepaged_begin();
+	huge_pair(&f, &g, dir);
+	pf_commit(&f);
+	pf_commit(&g);
+	huge_map(&f);
+	pf_map(&g, PROT_READ, MAP_SHARED);
+	huge_merge();
+	REQ(madvise(f.map, 2 * HUGE, MADV_HUGEPAGE) == 0);
+	huge_pages("ShmemHugePages:", &f, &g);
+	pf_close(&f);
+	pf_close(&g);
+	REQ(umount(dir) == 0);
+}
+
+/* The text of a program, the one kind of file that has huge pages on a disk */
+#define TEXT	0x40000000UL
+static const unsigned char text_code[] = {
+	0xbf, 0x00, 0x00, 0x00, 0x40,		/* mov $TEXT, %edi */
+	0xbe, 0x00, 0x00, 0x40, 0x00,		/* mov $(2 * HUGE), %esi */
+	0xba, MADV_MERGEABLE, 0x00, 0x00, 0x00,	/* mov $MADV_MERGEABLE, %edx */
+	0xb8, 0x1c, 0x00, 0x00, 0x00,		/* mov $__NR_madvise, %eax */
+	0x0f, 0x05,				/* syscall */
+	0xba, MADV_HUGEPAGE, 0x00, 0x00, 0x00,	/* mov $MADV_HUGEPAGE, %edx */
+	0xb8, 0x1c, 0x00, 0x00, 0x00,		/* mov $__NR_madvise, %eax */
+	0x0f, 0x05,				/* syscall */
+	0xb8, 0x22, 0x00, 0x00, 0x00,		/* 1: mov $__NR_pause, %eax */
+	0x0f, 0x05,				/* syscall */
+	0xeb, 0xf7,				/* jmp 1b */
+};
+
+static void text_program(struct pfile *f)
+{
+	struct {
+		Elf64_Ehdr file;
+		Elf64_Phdr text;
+		unsigned char code[sizeof(text_code)];
+	} head = {
+		.file = {
+			.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB,
+				     EV_CURRENT },
+			.e_type = ET_EXEC,
+			.e_machine = EM_X86_64,
+			.e_version = EV_CURRENT,
+			.e_entry = TEXT + offsetof(__typeof__(head), code),
+			.e_phoff = offsetof(__typeof__(head), text),
+			.e_ehsize = sizeof(head.file),
+			.e_phentsize = sizeof(head.text),
+			.e_phnum = 1,
+		},
+		.text = {
+			.p_type = PT_LOAD,
+			.p_flags = PF_R | PF_X,
+			.p_vaddr = TEXT,
+			.p_filesz = 2 * HUGE,
+			.p_memsz = 2 * HUGE,
+			.p_align = 4096,
+		},
+	};
+
+	memcpy(head.code, text_code, sizeof(text_code));
+	memcpy(f->shadow, &head, sizeof(head));
+}
+
+static void khugepaged_text(void)
+{
+	struct pfile f, g;
+	pid_t pid;
+
+#ifndef __x86_64__
+	pxa_skip("code for x86-64 only");
+#endif
+	if (on_tmpfs() || meminfo("FileHugePages:") < 0)
+		pxa_skip("of files on a disk");
+	huge_pair(&f, &g, pxa_scratch);
+	text_program(&f);
+	pf_commit(&f);
+	pf_commit(&g);
+	REQ(chmod(f.path, 0700) == 0);
+	/* who has it open for writing keeps it from being run, and from huge pages */
+	close(f.fd);
+	f.fd = open(f.path, O_RDONLY);
+	REQ(f.fd >= 0);
+	pf_map(&g, PROT_READ, MAP_SHARED);
+	pf_check(&f);
+	khugepaged_begin();
+	pid = fork();
+	REQ(pid >= 0);
+	if (!pid) {
+		execl(f.path, f.path, NULL);
+		_exit(1);
+	}
+	huge_merge();
+	huge_pages("FileHugePages:", &f, &g);
+	REQ(kill(pid, SIGKILL) == 0);
+	REQ(waitpid(pid, NULL, 0) == pid);
+}
+
 #define T(name) { #name, name, 0 }
 static const struct pxa_test tests[] = {
 	T(memory_failure),
@@ -492,6 +726,8 @@ static const struct pxa_test tests[] = {
 	T(nodes_apart),
 	T(pin_unshares),
 	T(uprobe),
+	T(khugepaged_shmem),
+	T(khugepaged_text),
 	{ "memory_offline", memory_offline, 4 * OFFLINE_SECONDS },
 };
 
