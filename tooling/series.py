@@ -19,6 +19,7 @@ State below the work folder (build/<base>/):
 import argparse
 import concurrent.futures
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -323,7 +324,23 @@ class Engine:
                     raise Failure("%s belongs to two stages: %s and %s"
                                   % (name, owner[name], stage.name))
                 owner[name] = stage.name
+        self.refuse_strays({os.path.dirname(name) for name in owner})
         return stages
+
+    def refuse_strays(self, folders):
+        """A file beside those of the stages that no stage of any base has would
+        be tested here, but missing from the patches."""
+        listed = set()
+        for listing in glob.glob(os.path.join(self.series_dir, "*/*/files*")):
+            listed.update(read_text(listing).split())
+        for folder in sorted(folders):
+            for name in sorted(os.listdir(os.path.join(self.repo, folder))):
+                path = os.path.join(folder, name)
+                if path not in listed and not name.startswith(".") \
+                        and not name.endswith("~") \
+                        and os.path.isfile(os.path.join(self.repo, path)):
+                    raise Failure("%s is in no stage: name it in a file "
+                                  "series/*/*/files, or remove it" % path)
 
     # ---- keys ---------------------------------------------------------
 

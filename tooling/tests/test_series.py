@@ -298,6 +298,14 @@ class Errors(Toy):
         self.put("series/g/one/files", "mm/new.c\n")
         self.assertIn("two stages", self.failure(self.engine().command_apply))
 
+    def test_file_of_no_stage(self):
+        self.put("mm/test.c", "x\n")
+        self.assertIn("mm/test.c is in no stage",
+                      self.failure(self.engine().command_apply))
+        self.put("series/g/two/files.v5.10", "mm/test.c\n")
+        self.put("mm/test.c~", "x\n")
+        self.apply()
+
     def test_stage_without_effect(self):
         os.unlink(self.repo + "/series/g/one/10-foo.patch")
         self.assertIn("changes nothing",

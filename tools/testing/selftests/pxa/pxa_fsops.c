@@ -79,10 +79,7 @@ struct ext4_move {
 
 static void only_on(unsigned long magic, const char *name)
 {
-	struct statfs st;
-
-	REQ(statfs(pxa_scratch, &st) == 0);
-	if ((unsigned long)st.f_type != magic)
+	if (!on_fs(magic))
 		pxa_skip("not %s", name);
 }
 
@@ -359,6 +356,10 @@ static void verity(void)
 	}
 	REQ(ioctl(p.a.fd, FS_IOC_MEASURE_VERITY, &measured) == 0);
 	/* v5.9 has dropped the pages, v5.10 trusts them */
+	if (before_5_10())
+		must_not_ksm(p.a.map + psz);
+	else
+		pair_still_shared(&p, -1);
 	pf_check(&p.a);
 	pf_check(&p.b);
 	pf_unmap(&p.a);

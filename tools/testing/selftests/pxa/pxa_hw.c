@@ -11,7 +11,6 @@
 #include <elf.h>
 #include <linux/mempolicy.h>
 #include <sys/ioctl.h>
-#include <sys/utsname.h>
 
 #include "pxa_util.h"
 
@@ -359,14 +358,6 @@ struct gup_benchmark {
 
 /* Numbers of ioctl() */
 enum { GUP_FAST = 1, PIN_FAST = 3, PIN_FAST_5_9 = 4, PIN_LONGTERM = 5 };
-
-static bool before_5_10(void)
-{
-	struct utsname name;
-
-	REQ(uname(&name) == 0);
-	return !strncmp(name.release, "5.9.", 4);
-}
 
 /* Pages from addr on are pinned by the kernel, and let go. */
 static void pin(int fd, int what, void *addr, size_t pages)

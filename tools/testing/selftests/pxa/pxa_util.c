@@ -8,6 +8,7 @@
 #include <time.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/utsname.h>
 #include <linux/magic.h>
 #include <linux/userfaultfd.h>
 
@@ -480,7 +481,7 @@ void must_sigbus(void *addr)
 	signal(SIGBUS, SIG_DFL);
 }
 
-static bool on_fs(unsigned long magic)
+bool on_fs(unsigned long magic)
 {
 	struct statfs st;
 
@@ -491,6 +492,14 @@ static bool on_fs(unsigned long magic)
 bool on_tmpfs(void)
 {
 	return on_fs(TMPFS_MAGIC);
+}
+
+bool before_5_10(void)
+{
+	struct utsname name;
+
+	REQ(uname(&name) == 0);
+	return !strncmp(name.release, "5.9.", 4);
 }
 
 void needs_writeback(void)

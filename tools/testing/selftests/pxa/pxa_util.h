@@ -152,6 +152,9 @@ void must_not_share(const void *a, const void *b);
 void must_not_ksm(const void *a);
 void must_sigbus(void *addr);		/* a load does */
 
+bool before_5_10(void);			/* the kernel */
+
+bool on_fs(unsigned long magic);
 /* On tmpfs? Its pages are never written back, and are shared nevertheless. */
 bool on_tmpfs(void);
 /* Skip on hostfs: what is stored in a mapping there is dirty until it is lost. */
