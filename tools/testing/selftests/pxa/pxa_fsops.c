@@ -357,7 +357,7 @@ static void verity(void)
 	REQ(ioctl(p.a.fd, FS_IOC_MEASURE_VERITY, &measured) == 0);
 	/* v5.9 has dropped the pages, v5.10 trusts them */
 	if (before_5_10())
-		must_not_ksm(p.a.map + psz);
+		must_not_share(p.a.map + psz, p.b.map + 3 * psz);
 	else
 		pair_still_shared(&p, -1);
 	pf_check(&p.a);
