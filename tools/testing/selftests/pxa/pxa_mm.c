@@ -401,34 +401,6 @@ static void mincore_says_resident(void)
 	pair_check(&p);
 }
 
-/*
- * The pair, in page frames of which /proc/kpagecount tells.  UML has some above
- * max_pfn, where it ends, and they are taken first.
- */
-static void pair_told(struct pair *p)
-{
-	const size_t len = 16 << 20;
-	int try;
-	void *m;
-
-	for (try = 0; ; try++) {
-		pair_setup(p, PROT_READ, MAP_SHARED);
-		if (try == 4 || access("/proc/kpagecount", R_OK) ||
-		    (page_ptes(p->a.map + psz) >= 0 &&
-		     page_ptes(p->b.map + 3 * psz) >= 0))
-			return;
-		unlink(p->a.path);
-		unlink(p->b.path);
-		pf_close(&p->a);
-		pf_close(&p->b);
-		unmerge_all();
-		pxa_nonce += 1000;
-		m = mmap(NULL, len, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-		REQ(m != MAP_FAILED);
-	}
-}
-
 /* The ptes of all files count. */
 static void kpagecount(void)
 {
@@ -436,7 +408,7 @@ static void kpagecount(void)
 	struct pair p;
 	long n;
 
-	pair_told(&p);
+	pair_setup(&p, PROT_READ, MAP_SHARED);
 	n = page_ptes(p.a.map + psz);
 	if (n < 0)
 		pxa_skip("no /proc/kpagecount, or not of this page");
@@ -494,7 +466,7 @@ static void page_idle(void)
 
 	if (access(IDLE_BITMAP, R_OK | W_OK))
 		pxa_skip("no " IDLE_BITMAP);
-	pair_told(&p);
+	pair_setup(&p, PROT_READ, MAP_SHARED);
 	/* a scan takes what was merged last to the LRU before it begins */
 	merge_start();
 	merge_scans(3);
