@@ -63,5 +63,11 @@ summary()
 	[ $FAILED = 0 ] && [ $PASSED -gt 0 ]
 }
 
-# What torture or powercut has done, by its log
-figures() { sed -n 's/^torture: [0-9]* operations.*/   &/p; s/^powercut: passed.*/   &/p' "$1"; }
+# What torture or powercut has done, by its log; and what torture has seen if it
+# failed, for the log may be gone with the machine
+figures()
+{
+	sed -n 's/^torture: [0-9]* operations.*/   &/p; s/^powercut: passed.*/   &/p' "$1"
+	sed -n '/^torture: FAILED: /,$s/^torture: /   &/p' "$1" |
+		awk '!/torture: log/ || ++n > 52' | head -n 24
+}
