@@ -144,6 +144,40 @@ void pxa_debug_migrated(struct page *page)
 	pxa_debug_content(page, page_pxa(page), NULL, 0);
 }
 
+/*
+ * The structure of a page that may not be locked, or NULL.  RCU keeps it in memory,
+ * not in use.
+ */
+static struct pxa *pxa_debug_peek(struct page *page)
+{
+	unsigned long mapping = (unsigned long)READ_ONCE(page->mapping);
+
+	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "pxa_debug_peek() without RCU");
+	if ((mapping & PAGE_MAPPING_XA_MASK) != PAGE_MAPPING_XA)
+		return NULL;
+	return (struct pxa *)(mapping & ~PAGE_MAPPING_XA_MASK);
+}
+
+/**
+ * pxa_debug_insert - a page is about to be mapped in an area that is not of its file
+ * @page: page with a reference
+ *
+ * A socket has received it, say. Of a protected page nobody can tell from now on
+ * whether all its ptes are those of its aliases.
+ *
+ * Context: any.
+ */
+void pxa_debug_insert(struct page *page)
+{
+	struct pxa *pxa;
+
+	rcu_read_lock();
+	pxa = pxa_debug_peek(page);
+	if (pxa)
+		WRITE_ONCE(pxa->debug.inserted, true);
+	rcu_read_unlock();
+}
+
 /**
  * pxa_debug_never - something happens to a page that must not, if it is protected
  * @page: head page
@@ -155,15 +189,12 @@ void pxa_debug_migrated(struct page *page)
  */
 void pxa_debug_never(struct page *page, const char *what)
 {
-	unsigned long mapping;
-	bool immutable = false;
+	struct pxa *pxa;
+	bool immutable;
 
-	/* The page may not be locked: RCU keeps the structure in memory. */
 	rcu_read_lock();
-	mapping = (unsigned long)READ_ONCE(page->mapping);
-	if ((mapping & PAGE_MAPPING_XA_MASK) == PAGE_MAPPING_XA)
-		immutable = ((struct pxa *)(mapping & ~PAGE_MAPPING_XA_MASK))->
-			    ops->immutable;
+	pxa = pxa_debug_peek(page);
+	immutable = pxa && pxa->ops->immutable;
 	rcu_read_unlock();
 	if (immutable)
 		pxa_problem(page, NULL, 0, what);
@@ -222,8 +253,9 @@ static void pxa_debug_slot(struct page *page, struct address_space *mapping,
 }
 
 /*
- * More ptes than the aliases account for?  fork() and munmap() change the
- * number without the page lock, so that only what stays is believed.
+ * Other ptes than the aliases and vm_insert_page() account for?  fork() and
+ * munmap() change the number without the page lock, so that only what stays is
+ * believed.
  */
 static bool pxa_debug_astray(struct page *page, struct pxa *pxa)
 {
@@ -243,7 +275,7 @@ static bool pxa_debug_astray(struct page *page, struct pxa *pxa)
 			return false;
 		extra = count - ptes.mapped;
 	}
-	return true;
+	return extra < 0 || !READ_ONCE(pxa->debug.inserted);
 }
 
 /**
@@ -377,6 +409,7 @@ void pxa_debug_protect(struct page *page, struct address_space *mapping,
 		pxa->debug.hash = pxa_debug_hash(page);
 	spin_lock(&pxa_debug_lock);
 	pxa->debug.seqnr = pxa_debug_seqnr;
+	pxa->debug.inserted = false;
 	list_add_tail(&pxa->debug.list, &pxa_debug_list);
 	spin_unlock(&pxa_debug_lock);
 }

@@ -2566,6 +2566,14 @@ static void pxa_debug_ptes(struct kunit *test)
 	pxt_check(test, 2);
 	pxt_set_pte(test, 9, pte);
 	pxt_check(test, 0);
+
+	/* A socket may have one more. */
+	pxa_debug_insert(t->page);
+	atomic_inc(&t->page->_mapcount);
+	pxt_check(test, 0);
+	atomic_sub(2, &t->page->_mapcount);
+	pxt_check(test, 1);
+	atomic_inc(&t->page->_mapcount);
 }
 
 static void pxa_debug_stale(struct kunit *test)

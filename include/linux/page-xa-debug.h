@@ -15,15 +15,18 @@ struct page;
  * @hash: of the content; protected by the page lock
  * @list: in the list of all protected pages
  * @seqnr: the last check of all pages that came across it
+ * @inserted: vm_insert_page() has mapped it, too, in an area of no file
  */
 struct pxa_debug {
 	u64			hash;
 	struct list_head	list;
 	unsigned long		seqnr;
+	bool			inserted;
 };
 
 void pxa_debug_lock_page(struct page *page);
 void pxa_debug_never(struct page *page, const char *what);
+void pxa_debug_insert(struct page *page);
 
 #else
 
@@ -34,6 +37,10 @@ static inline void pxa_debug_lock_page(struct page *page)
 }
 
 static inline void pxa_debug_never(struct page *page, const char *what)
+{
+}
+
+static inline void pxa_debug_insert(struct page *page)
 {
 }
 
