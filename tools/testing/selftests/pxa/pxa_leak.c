@@ -9,9 +9,16 @@
  */
 #include "pxa_util.h"
 #include <pthread.h>
-#include <sys/ioctl.h>
-#include <sys/uio.h>
+#include <arpa/inet.h>
+#include <linux/futex.h>
+#include <linux/tcp.h>
 #include <linux/userfaultfd.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 
 #define OLD	3000		/* content of a[1] and b[3], see pair_new() */
 #define SECRET	666
@@ -259,6 +266,156 @@ static void vmsplice_unlink_store(void) { by_vmsplice(B_UNLINK, A_STORE); }
 static void vmsplice_dontneed_write(void) { by_vmsplice(B_DONTNEED, A_WRITE); }
 static void vmsplice_truncate_write(void) { by_vmsplice(B_TRUNCATE, A_WRITE); }
 
+/* ------------------------------------------------------------- sockets -- */
+
+/* A connection over the loopback device, which may be down in a guest. */
+static void tcp_pair(int fd[2])
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	struct ifreq lo = { .ifr_name = "lo" };
+	socklen_t len = sizeof(addr);
+	int s;
+
+	s = socket(AF_INET, SOCK_STREAM, 0);
+	if (s < 0)
+		pxa_skip("no INET: %s", strerror(errno));
+	REQ(ioctl(s, SIOCGIFFLAGS, &lo) == 0);
+	lo.ifr_flags |= IFF_UP;
+	REQ(ioctl(s, SIOCSIFFLAGS, &lo) == 0);
+	REQ(bind(s, (struct sockaddr *)&addr, len) == 0);
+	REQ(listen(s, 1) == 0);
+	REQ(getsockname(s, (struct sockaddr *)&addr, &len) == 0);
+	fd[0] = socket(AF_INET, SOCK_STREAM, 0);
+	REQ(OP(connect(fd[0], (struct sockaddr *)&addr, len)) == 0);
+	fd[1] = OP(accept(s, NULL, NULL));
+	REQ(fd[1] >= 0);
+	close(s);
+}
+
+static void send_page(int fd, struct pair *p)
+{
+	off_t off = 3 * psz;
+
+	REQ(OP(sendfile(fd, p->b.fd, &off, psz)) == (ssize_t)psz);
+}
+
+/* The page of b waits in a socket. */
+static void by_socket(int family, enum leave how, enum way way)
+{
+	struct pair p;
+	int fd[2];
+
+	start(&p);
+	if (family == AF_INET)
+		tcp_pair(fd);
+	else
+		REQ(socketpair(family, SOCK_STREAM, 0, fd) == 0);
+	send_page(fd[0], &p);
+	leave(&p, how);
+	write_secret(&p, way);
+	drain(fd[1]);
+	verdict(got, "a socket", how);
+	rest(&p);
+}
+
+static void unix_write_write(void) { by_socket(AF_UNIX, B_WRITE, A_WRITE); }
+static void unix_store_store(void) { by_socket(AF_UNIX, B_STORE, A_STORE); }
+static void unix_truncate_store(void) { by_socket(AF_UNIX, B_TRUNCATE, A_STORE); }
+static void tcp_write_write(void) { by_socket(AF_INET, B_WRITE, A_WRITE); }
+static void tcp_store_store(void) { by_socket(AF_INET, B_STORE, A_STORE); }
+static void tcp_truncate_write(void) { by_socket(AF_INET, B_TRUNCATE, A_WRITE); }
+static void tcp_unlink_store(void) { by_socket(AF_INET, B_UNLINK, A_STORE); }
+static void tcp_dontneed_write(void) { by_socket(AF_INET, B_DONTNEED, A_WRITE); }
+static void tcp_stays_store(void) { by_socket(AF_INET, B_STAYS, A_STORE); }
+
+/* What may be done to an area of a socket: it shows the page still. */
+static void use_area(unsigned char *area, enum leave how)
+{
+	struct iovec from = { .iov_base = area, .iov_len = psz };
+	struct iovec to = { .iov_base = got, .iov_len = psz };
+	struct timespec moment = { .tv_nsec = 1000000 };
+	int fd[2], status;
+	pid_t pid;
+
+	/* the page is taken where it is: there is no file to unshare it for */
+	REQ(OP(process_vm_readv(getpid(), &to, 1, &from, 1, 0)) == (ssize_t)psz);
+	verdict(got, "a pinned page", how);
+	REQ(pipe(fd) == 0);
+	REQ(OP(vmsplice(fd[1], &from, 1, 0)) == (ssize_t)psz);
+	drain(fd[0]);
+	verdict(got, "a pipe", how);
+	/* nor one that a futex would belong to */
+	if (pxa_expect) {
+		REQ(OP(syscall(__NR_futex, area, FUTEX_WAIT, *(uint32_t *)area,
+			       &moment, NULL, 0)) < 0);
+		REQ(errno == EFAULT);
+	}
+	REQ(mprotect(area, psz, PROT_READ | PROT_WRITE) < 0 && errno == EACCES);
+	pid = fork();
+	REQ(pid >= 0);
+	if (!pid) {
+		verdict(area, "an area of a child", how);
+		_exit(0);
+	}
+	REQ(OP(waitpid(pid, &status, 0)) == pid && status == 0);
+}
+
+/* The page of b is mapped where its receiver asked for it. */
+static void by_area(enum leave how, enum way way)
+{
+	struct tcp_zerocopy_receive zc = { .length = psz };
+	socklen_t len = sizeof(zc);
+	unsigned char *area;
+	struct pair p;
+	int fd[2];
+
+	start(&p);
+	tcp_pair(fd);
+	send_page(fd[0], &p);
+	area = mmap(NULL, psz, PROT_READ, MAP_SHARED, fd[1], 0);
+	REQ(area != MAP_FAILED);
+	REQ(OP(recv(fd[1], got, psz, MSG_PEEK | MSG_WAITALL)) == (ssize_t)psz);
+	zc.address = (uintptr_t)area;
+	REQ(OP(getsockopt(fd[1], IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, &zc, &len)) == 0);
+	if (!zc.length) {
+		REQ(zc.recv_skip_hint == psz);
+		pxa_skip("pages of files are not mapped");
+	}
+	verdict(area, "an area", B_STAYS);
+	must_share(area, p.b.map + 3 * psz);
+	use_area(area, B_STAYS);
+	/* whoever used it had no page unshared */
+	must_share(area, p.b.map + 3 * psz);
+	pair_still_shared(&p, -1);
+
+	leave(&p, how);
+	verdict(area, "an area", how);
+	write_secret(&p, way);
+	verdict(area, "an area", how);
+	use_area(area, how);
+	if (how == B_UNMERGEABLE) {
+		unmerge_all();
+		verdict(area, "an area", how);
+	}
+	rest(&p);
+	verdict(area, "an area", how);
+	REQ(munmap(area, psz) == 0);
+	rest(&p);
+}
+
+static void area_write_write(void) { by_area(B_WRITE, A_WRITE); }
+static void area_store_store(void) { by_area(B_STORE, A_STORE); }
+static void area_truncate_store(void) { by_area(B_TRUNCATE, A_STORE); }
+static void area_unlink_write(void) { by_area(B_UNLINK, A_WRITE); }
+static void area_drop_caches_store(void) { by_area(B_DROP_CACHES, A_STORE); }
+static void area_unmergeable_write(void) { by_area(B_UNMERGEABLE, A_WRITE); }
+static void area_stays_store(void) { by_area(B_STAYS, A_STORE); }
+
+/* ------------------------------------------------------- stalled reads -- */
+
 /* read(2) of b that sleeps in the copy to user space, holding the page. */
 struct reader {
 	int fd;
@@ -476,6 +633,22 @@ static const struct pxa_test tests[] = {
 	T(vmsplice_unlink_store),
 	T(vmsplice_dontneed_write),
 	T(vmsplice_truncate_write),
+	T(unix_write_write),
+	T(unix_store_store),
+	T(unix_truncate_store),
+	T(tcp_write_write),
+	T(tcp_store_store),
+	T(tcp_truncate_write),
+	T(tcp_unlink_store),
+	T(tcp_dontneed_write),
+	T(tcp_stays_store),
+	T(area_write_write),
+	T(area_store_store),
+	T(area_truncate_store),
+	T(area_unlink_write),
+	T(area_drop_caches_store),
+	T(area_unmergeable_write),
+	T(area_stays_store),
 	T(read_write_write),
 	T(read_store_store),
 	T(read_dontneed_store),
