@@ -76,6 +76,7 @@ struct ext4_move {
 };
 
 #define EXT4_MOVE_EXT		_IOWR('f', 15, struct ext4_move)
+#define EXT4_INLINE_DATA_FL	0x10000000
 
 static void only_on(unsigned long magic, const char *name)
 {
@@ -318,6 +319,109 @@ static void ext4_move_extents(void)
 	pf_unmap(&p.b);
 	pf_drop(&p.b);
 	pf_store(&p.a, p.a.map, psz + 11, 1, 50);
+	pair_check(&p);
+}
+
+static bool has_flag(struct pfile *f, int flag)
+{
+	int flags;
+
+	REQ(ioctl(f->fd, FS_IOC_GETFLAGS, &flags) == 0);
+	return flags & flag;
+}
+
+/* Two files of the same few bytes, which are in the inodes, and a page shared. */
+static void inline_pair(struct pair *p, const char *a, const char *b)
+{
+	pf_new(&p->a, a, 1);
+	pf_new(&p->b, b, 1);
+	pf_page(&p->a, 0, 1);
+	pf_page(&p->b, 0, 1);
+	pf_size(&p->a, 60);
+	pf_size(&p->b, 60);
+	pf_commit(&p->a);
+	pf_commit(&p->b);
+	if (!has_flag(&p->a, EXT4_INLINE_DATA_FL))
+		pxa_skip("the filesystem has no inline data");
+	pair_map(p, PROT_READ | PROT_WRITE, MAP_SHARED);
+	merge_start();
+	wait_shared(p->a.map, p->b.map);
+	merge_stop();
+	REQ(has_flag(&p->a, EXT4_INLINE_DATA_FL));
+}
+
+static void ext4_inline_data(void)
+{
+	struct pair p, q;
+
+	only_on(EXT4_SUPER_MAGIC, "ext4");
+	inline_pair(&p, "a", "b");
+	/* a outgrows its inode, b shrinks in it */
+	pf_truncate(&p.a, 2 * psz);
+	/*
+	 * Without sharing, too, ext4 of v5.10.262 has the block of a in the cache of
+	 * the disk until now.
+	 */
+	sync();
+	pf_check(&p.b);
+	pf_write(&p.a, psz + 5, 10, 8);
+	pf_truncate(&p.b, 20);
+	pair_check(&p);
+	pf_truncate(&p.b, 50);
+	pf_write(&p.a, 50, psz, 9);
+	pair_check(&p);
+
+	inline_pair(&q, "c", "d");
+	/* c stays as it is, d gets a block */
+	pf_write(&q.a, 10, 20, 7);
+	must_not_share(q.a.map, q.b.map);
+	pf_check(&q.b);
+	/* the last: ext4 itself writes the block of before once more, by a sync() */
+	pf_store(&q.b, q.b.map, 30, 5, 9);
+	REQ(has_flag(&q.a, EXT4_INLINE_DATA_FL));
+	pair_check(&q);
+	pair_check(&p);
+}
+
+static void journal_data(struct pfile *f, bool on)
+{
+	int flags;
+
+	REQ(ioctl(f->fd, FS_IOC_GETFLAGS, &flags) == 0);
+	flags = on ? flags | FS_JOURNAL_DATA_FL : flags & ~FS_JOURNAL_DATA_FL;
+	REQ(OP(ioctl(f->fd, FS_IOC_SETFLAGS, &flags)) == 0);
+	REQ(has_flag(f, FS_JOURNAL_DATA_FL) == on);
+}
+
+/* The bytes of a file go to the journal, too, before and after pages are shared. */
+static void ext4_journal_data(void)
+{
+	struct pair p;
+
+	only_on(EXT4_SUPER_MAGIC, "ext4");
+	pair_new(&p);
+	journal_data(&p.a, true);
+	pf_write(&p.a, psz, psz, 40);
+	pf_write(&p.b, 3 * psz, psz, 40);
+	/* committed to the journal, and then written to their place */
+	pf_drop(&p.a);
+	sync();
+	pair_map(&p, PROT_READ | PROT_WRITE, MAP_SHARED);
+	pair_merge(&p);
+	journal_data(&p.b, true);
+	pair_still_shared(&p, -1);
+	pf_store(&p.a, p.a.map, psz + 5, 1, 50);
+	pf_write(&p.b, 4 * psz + 6, 10, 51);
+	must_not_share(p.a.map + 2 * psz, p.b.map + 4 * psz);
+	must_share(p.a.map + 5 * psz, p.b.map + 6 * psz);
+	/* while the pages are part of a transaction */
+	merge_start();
+	merge_scans(2);
+	merge_stop();
+	pf_truncate(&p.b, 6 * psz + 100);
+	pf_check(&p.a);
+	journal_data(&p.a, false);
+	pf_store(&p.a, p.a.map, 5 * psz + 7, 1, 52);
 	pair_check(&p);
 }
 
@@ -625,52 +729,106 @@ static int mount_root(void)
 }
 
 /* A file and itself in a snapshot have pages of their own, and blocks in common. */
-static void btrfs_snapshot(void)
+static int snapshot_pair(struct pair *p, bool readonly)
 {
 	struct btrfs_ioctl_vol_args_v2 v;
-	struct btrfs_ioctl_vol_args d;
-	char root[400], path[900];
-	struct pair p;
+	char root[400];
 	int fd, i;
 
 	only_on(BTRFS_SUPER_MAGIC, "btrfs");
-	pf_new(&p.a, "a", PAIR_PAGES);
+	pf_new(&p->a, "a", PAIR_PAGES);
 	for (i = 0; i < PAIR_PAGES; i++)
-		pf_page(&p.a, i, 100 + i);
-	pf_commit(&p.a);
+		pf_page(&p->a, i, 100 + i);
+	pf_commit(&p->a);
 	fd = mount_root();
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	i = readlink(path, root, sizeof(root) - 1);
+	snprintf(p->b.path, sizeof(p->b.path), "/proc/self/fd/%d", fd);
+	i = readlink(p->b.path, root, sizeof(root) - 1);
 	REQ(i > 0);
 	root[i] = '\0';
 	memset(&v, 0, sizeof(v));
 	v.fd = fd;
+	v.flags = readonly ? BTRFS_SUBVOL_RDONLY : 0;
 	strcpy(v.name, "pxa-snapshot");
 	if (OP(ioctl(fd, BTRFS_IOC_SNAP_CREATE_V2, &v)))
 		FAIL("BTRFS_IOC_SNAP_CREATE_V2: %s", strerror(errno));
-	snprintf(path, sizeof(path), "%s/pxa-snapshot%s", root,
-		 p.a.path + strlen(root));
-	memset(&p.b, 0, sizeof(p.b));
-	strcpy(p.b.path, path);
-	p.b.fd = open(path, O_RDWR);
-	REQ(p.b.fd >= 0);
-	p.b.size = p.a.size;
-	p.b.cap = p.a.cap;
-	p.b.shadow = malloc(p.a.cap);
-	memcpy(p.b.shadow, p.a.shadow, p.a.cap);
-	pair_map(&p, PROT_READ | PROT_WRITE, MAP_SHARED);
+	memset(&p->b, 0, sizeof(p->b));
+	snprintf(p->b.path, sizeof(p->b.path), "%s/pxa-snapshot%s", root,
+		 p->a.path + strlen(root));
+	p->b.fd = open(p->b.path, readonly ? O_RDONLY : O_RDWR);
+	REQ(p->b.fd >= 0);
+	p->b.size = p->a.size;
+	p->b.cap = p->a.cap;
+	p->b.shadow = malloc(p->a.cap);
+	memcpy(p->b.shadow, p->a.shadow, p->a.cap);
+	pf_map(&p->a, PROT_READ | PROT_WRITE, MAP_SHARED);
+	pf_map(&p->b, readonly ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED);
 	merge_start();
-	wait_shared(p.a.map + psz, p.b.map + psz);
+	wait_shared(p->a.map + psz, p->b.map + psz);
 	wait_counters(PAIR_PAGES, PAIR_PAGES);
 	merge_stop();
-	pf_store(&p.a, p.a.map, psz + 5, 1, 50);
-	pf_write(&p.b, 3 * psz, 10, 51);
-	pair_check(&p);
-	pf_close(&p.b);
+	return fd;
+}
+
+static void snapshot_destroy(struct pair *p, int fd)
+{
+	struct btrfs_ioctl_vol_args d;
+
+	pf_close(&p->b);
 	memset(&d, 0, sizeof(d));
 	strcpy(d.name, "pxa-snapshot");
 	REQ(OP(ioctl(fd, BTRFS_IOC_SNAP_DESTROY, &d)) == 0);
-	pf_check_cold(&p.a);
+	pf_check_cold(&p->a);
+}
+
+static void btrfs_snapshot(void)
+{
+	struct pair p;
+	int fd = snapshot_pair(&p, false);
+
+	pf_store(&p.a, p.a.map, psz + 5, 1, 50);
+	pf_write(&p.b, 3 * psz, 10, 51);
+	pair_check(&p);
+	snapshot_destroy(&p, fd);
+}
+
+/* The snapshot is sent from its pages. */
+static void btrfs_send(void)
+{
+	enum { STREAM = 1 << 20 };
+	struct btrfs_ioctl_send_args args;
+	struct pair p;
+	int fd = snapshot_pair(&p, true);
+	int pipefd[2], from, status;
+	unsigned char *stream;
+	size_t i, len = 0;
+	ssize_t n;
+	pid_t pid;
+
+	from = openat(fd, "pxa-snapshot", O_RDONLY | O_DIRECTORY);
+	REQ(from >= 0);
+	pf_store(&p.a, p.a.map, psz + 5, 1, 50);
+	REQ(pipe(pipefd) == 0);
+	pid = fork();
+	REQ(pid >= 0);
+	if (!pid) {
+		memset(&args, 0, sizeof(args));
+		args.send_fd = pipefd[1];
+		_exit(ioctl(from, BTRFS_IOC_SEND, &args) ? errno : 0);
+	}
+	close(pipefd[1]);
+	stream = malloc(STREAM);
+	while ((n = OP(read(pipefd[0], stream + len, STREAM - len))) > 0)
+		len += n;
+	REQ(n == 0 && len < STREAM);
+	REQ(OP(waitpid(pid, &status, 0)) == pid);
+	if (status)
+		FAIL("BTRFS_IOC_SEND: %s", strerror(WEXITSTATUS(status)));
+	for (i = 0; i < PAIR_PAGES; i++)
+		if (!memmem(stream, len, p.b.shadow + i * psz, psz))
+			FAIL("page %zu is not in what was sent", i);
+	pair_check(&p);
+	close(from);
+	snapshot_destroy(&p, fd);
 }
 
 /* Relocation copies extents while pages that were read from them are shared. */
@@ -816,6 +974,8 @@ static const struct pxa_test tests[] = {
 	T(dedupe_while_merging),
 	T(unshare_range),
 	T(ext4_move_extents),
+	T(ext4_inline_data),
+	T(ext4_journal_data),
 	T(verity),
 	T(xfs_swapext),
 	T(f2fs_defragment),
@@ -826,6 +986,7 @@ static const struct pxa_test tests[] = {
 	T(f2fs_quota_file),
 	T(btrfs_defrag),
 	T(btrfs_snapshot),
+	T(btrfs_send),
 	T(btrfs_balance),
 	T(compressed),
 	T(compressed_under_ksmd),
