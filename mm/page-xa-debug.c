@@ -152,7 +152,7 @@ static struct pxa *pxa_debug_peek(struct page *page)
 {
 	unsigned long mapping = (unsigned long)READ_ONCE(page->mapping);
 
-	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "pxa_debug_peek() without RCU");
+	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "a page is looked at without RCU");
 	if ((mapping & PAGE_MAPPING_XA_MASK) != PAGE_MAPPING_XA)
 		return NULL;
 	return (struct pxa *)(mapping & ~PAGE_MAPPING_XA_MASK);
