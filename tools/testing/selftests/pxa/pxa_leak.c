@@ -269,7 +269,7 @@ static void vmsplice_truncate_write(void) { by_vmsplice(B_TRUNCATE, A_WRITE); }
 /* ------------------------------------------------------------- sockets -- */
 
 /* A connection over the loopback device, which may be down in a guest. */
-static void tcp_pair(int fd[2])
+static void inet_pair(int type, int fd[2])
 {
 	struct sockaddr_in addr = {
 		.sin_family = AF_INET,
@@ -279,20 +279,24 @@ static void tcp_pair(int fd[2])
 	socklen_t len = sizeof(addr);
 	int s;
 
-	s = socket(AF_INET, SOCK_STREAM, 0);
+	s = socket(AF_INET, type, 0);
 	if (s < 0)
 		pxa_skip("no INET: %s", strerror(errno));
 	REQ(ioctl(s, SIOCGIFFLAGS, &lo) == 0);
 	lo.ifr_flags |= IFF_UP;
 	REQ(ioctl(s, SIOCSIFFLAGS, &lo) == 0);
 	REQ(bind(s, (struct sockaddr *)&addr, len) == 0);
-	REQ(listen(s, 1) == 0);
 	REQ(getsockname(s, (struct sockaddr *)&addr, &len) == 0);
-	fd[0] = socket(AF_INET, SOCK_STREAM, 0);
+	if (type == SOCK_STREAM)
+		REQ(listen(s, 1) == 0);
+	fd[0] = socket(AF_INET, type, 0);
 	REQ(OP(connect(fd[0], (struct sockaddr *)&addr, len)) == 0);
-	fd[1] = OP(accept(s, NULL, NULL));
-	REQ(fd[1] >= 0);
-	close(s);
+	fd[1] = s;
+	if (type == SOCK_STREAM) {
+		fd[1] = OP(accept(s, NULL, NULL));
+		REQ(fd[1] >= 0);
+		close(s);
+	}
 }
 
 static void send_page(int fd, struct pair *p)
@@ -303,16 +307,16 @@ static void send_page(int fd, struct pair *p)
 }
 
 /* The page of b waits in a socket. */
-static void by_socket(int family, enum leave how, enum way way)
+static void by_socket(int family, int type, enum leave how, enum way way)
 {
 	struct pair p;
 	int fd[2];
 
 	start(&p);
 	if (family == AF_INET)
-		tcp_pair(fd);
+		inet_pair(type, fd);
 	else
-		REQ(socketpair(family, SOCK_STREAM, 0, fd) == 0);
+		REQ(socketpair(family, type, 0, fd) == 0);
 	send_page(fd[0], &p);
 	leave(&p, how);
 	write_secret(&p, way);
@@ -321,15 +325,33 @@ static void by_socket(int family, enum leave how, enum way way)
 	rest(&p);
 }
 
-static void unix_write_write(void) { by_socket(AF_UNIX, B_WRITE, A_WRITE); }
-static void unix_store_store(void) { by_socket(AF_UNIX, B_STORE, A_STORE); }
-static void unix_truncate_store(void) { by_socket(AF_UNIX, B_TRUNCATE, A_STORE); }
-static void tcp_write_write(void) { by_socket(AF_INET, B_WRITE, A_WRITE); }
-static void tcp_store_store(void) { by_socket(AF_INET, B_STORE, A_STORE); }
-static void tcp_truncate_write(void) { by_socket(AF_INET, B_TRUNCATE, A_WRITE); }
-static void tcp_unlink_store(void) { by_socket(AF_INET, B_UNLINK, A_STORE); }
-static void tcp_dontneed_write(void) { by_socket(AF_INET, B_DONTNEED, A_WRITE); }
-static void tcp_stays_store(void) { by_socket(AF_INET, B_STAYS, A_STORE); }
+static void by_unix(enum leave how, enum way way)
+{
+	by_socket(AF_UNIX, SOCK_STREAM, how, way);
+}
+
+static void by_tcp(enum leave how, enum way way)
+{
+	by_socket(AF_INET, SOCK_STREAM, how, way);
+}
+
+static void by_udp(enum leave how, enum way way)
+{
+	by_socket(AF_INET, SOCK_DGRAM, how, way);
+}
+
+static void unix_write_write(void) { by_unix(B_WRITE, A_WRITE); }
+static void unix_store_store(void) { by_unix(B_STORE, A_STORE); }
+static void unix_truncate_store(void) { by_unix(B_TRUNCATE, A_STORE); }
+static void tcp_write_write(void) { by_tcp(B_WRITE, A_WRITE); }
+static void tcp_store_store(void) { by_tcp(B_STORE, A_STORE); }
+static void tcp_truncate_write(void) { by_tcp(B_TRUNCATE, A_WRITE); }
+static void tcp_unlink_store(void) { by_tcp(B_UNLINK, A_STORE); }
+static void tcp_dontneed_write(void) { by_tcp(B_DONTNEED, A_WRITE); }
+static void tcp_stays_store(void) { by_tcp(B_STAYS, A_STORE); }
+static void udp_write_write(void) { by_udp(B_WRITE, A_WRITE); }
+static void udp_truncate_store(void) { by_udp(B_TRUNCATE, A_STORE); }
+static void udp_dontneed_store(void) { by_udp(B_DONTNEED, A_STORE); }
 
 /* What may be done to an area of a socket: it shows the page still. */
 static void use_area(unsigned char *area, enum leave how)
@@ -373,7 +395,7 @@ static void by_area(enum leave how, enum way way)
 	int fd[2];
 
 	start(&p);
-	tcp_pair(fd);
+	inet_pair(SOCK_STREAM, fd);
 	send_page(fd[0], &p);
 	area = mmap(NULL, psz, PROT_READ, MAP_SHARED, fd[1], 0);
 	REQ(area != MAP_FAILED);
@@ -642,6 +664,9 @@ static const struct pxa_test tests[] = {
 	T(tcp_unlink_store),
 	T(tcp_dontneed_write),
 	T(tcp_stays_store),
+	T(udp_write_write),
+	T(udp_truncate_store),
+	T(udp_dontneed_store),
 	T(area_write_write),
 	T(area_store_store),
 	T(area_truncate_store),
