@@ -349,7 +349,7 @@ static void tcp_truncate_write(void) { by_tcp(B_TRUNCATE, A_WRITE); }
 static void tcp_unlink_store(void) { by_tcp(B_UNLINK, A_STORE); }
 static void tcp_dontneed_write(void) { by_tcp(B_DONTNEED, A_WRITE); }
 static void tcp_stays_store(void) { by_tcp(B_STAYS, A_STORE); }
-static void udp_write_write(void) { by_udp(B_WRITE, A_WRITE); }
+static void udp_unlink_write(void) { by_udp(B_UNLINK, A_WRITE); }
 static void udp_truncate_store(void) { by_udp(B_TRUNCATE, A_STORE); }
 static void udp_dontneed_store(void) { by_udp(B_DONTNEED, A_STORE); }
 
@@ -370,11 +370,9 @@ static void use_area(unsigned char *area, enum leave how)
 	drain(fd[0]);
 	verdict(got, "a pipe", how);
 	/* nor one that a futex would belong to */
-	if (pxa_expect) {
-		REQ(OP(syscall(__NR_futex, area, FUTEX_WAIT, *(uint32_t *)area,
-			       &moment, NULL, 0)) < 0);
-		REQ(errno == EFAULT);
-	}
+	REQ(OP(syscall(__NR_futex, area, FUTEX_WAIT, *(uint32_t *)area, &moment,
+		       NULL, 0)) < 0);
+	REQ(errno == EFAULT);
 	REQ(mprotect(area, psz, PROT_READ | PROT_WRITE) < 0 && errno == EACCES);
 	pid = fork();
 	REQ(pid >= 0);
@@ -394,6 +392,8 @@ static void by_area(enum leave how, enum way way)
 	struct pair p;
 	int fd[2];
 
+	if (!pxa_expect)
+		pxa_skip("v5.9 has a BUG if an ordinary page is truncated meanwhile");
 	start(&p);
 	inet_pair(SOCK_STREAM, fd);
 	send_page(fd[0], &p);
@@ -664,7 +664,7 @@ static const struct pxa_test tests[] = {
 	T(tcp_unlink_store),
 	T(tcp_dontneed_write),
 	T(tcp_stays_store),
-	T(udp_write_write),
+	T(udp_unlink_write),
 	T(udp_truncate_store),
 	T(udp_dontneed_store),
 	T(area_write_write),
