@@ -395,6 +395,15 @@ unsigned int pxa_check(struct page *page)
 }
 
 /**
+ * pxa_debug_prepare - a page is about to become protected
+ * @pxa: the owner's structure, which nobody else knows yet
+ */
+void pxa_debug_prepare(struct pxa *pxa)
+{
+	pxa->debug.inserted = false;
+}
+
+/**
  * pxa_debug_protect - a page has become protected
  * @page: locked protected page
  * @mapping: of its only alias
@@ -409,7 +418,6 @@ void pxa_debug_protect(struct page *page, struct address_space *mapping,
 		pxa->debug.hash = pxa_debug_hash(page);
 	spin_lock(&pxa_debug_lock);
 	pxa->debug.seqnr = pxa_debug_seqnr;
-	pxa->debug.inserted = false;
 	list_add_tail(&pxa->debug.list, &pxa_debug_list);
 	spin_unlock(&pxa_debug_lock);
 }

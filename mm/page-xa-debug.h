@@ -6,6 +6,7 @@
 
 #ifdef CONFIG_DEBUG_PXA
 
+void pxa_debug_prepare(struct pxa *pxa);
 void pxa_debug_protect(struct page *page, struct address_space *mapping,
 		       pgoff_t index);
 void pxa_debug_release(struct page *page, struct pxa *pxa);
@@ -23,6 +24,10 @@ unsigned long pxa_debug_problems(void);
 void pxa_debug_expect(bool expect);
 
 #else
+
+static inline void pxa_debug_prepare(struct pxa *pxa)
+{
+}
 
 static inline void pxa_debug_protect(struct page *page,
 				     struct address_space *mapping,

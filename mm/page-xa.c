@@ -539,6 +539,7 @@ int pxa_protect(struct page *page, struct address_space *mapping,
 	if (err)
 		return err;
 
+	pxa_debug_prepare(pxa);
 	xas_lock_irq(&xas);
 	err = pxa_freeze(&xas, page, refs);
 	if (!err) {
