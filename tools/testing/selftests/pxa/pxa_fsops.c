@@ -711,9 +711,9 @@ static void btrfs_defrag(void)
 	pair_check(&p);
 }
 
-static int mount_root(void)
+/* @path: of sizeof(pxa_scratch) bytes, gets that of the root */
+static int mount_root(char *path)
 {
-	char path[sizeof(pxa_scratch)];
 	struct stat st;
 	int fd;
 
@@ -732,7 +732,7 @@ static int mount_root(void)
 static int snapshot_pair(struct pair *p, bool readonly)
 {
 	struct btrfs_ioctl_vol_args_v2 v;
-	char root[400];
+	char root[sizeof(pxa_scratch)];
 	int fd, i;
 
 	only_on(BTRFS_SUPER_MAGIC, "btrfs");
@@ -740,11 +740,7 @@ static int snapshot_pair(struct pair *p, bool readonly)
 	for (i = 0; i < PAIR_PAGES; i++)
 		pf_page(&p->a, i, 100 + i);
 	pf_commit(&p->a);
-	fd = mount_root();
-	snprintf(p->b.path, sizeof(p->b.path), "/proc/self/fd/%d", fd);
-	i = readlink(p->b.path, root, sizeof(root) - 1);
-	REQ(i > 0);
-	root[i] = '\0';
+	fd = mount_root(root);
 	memset(&v, 0, sizeof(v));
 	v.fd = fd;
 	v.flags = readonly ? BTRFS_SUBVOL_RDONLY : 0;
@@ -835,11 +831,12 @@ static void btrfs_send(void)
 static void btrfs_balance(void)
 {
 	struct btrfs_ioctl_balance_args b;
+	char root[sizeof(pxa_scratch)];
 	struct pair p;
 	int fd;
 
 	only_on(BTRFS_SUPER_MAGIC, "btrfs");
-	fd = mount_root();
+	fd = mount_root(root);
 	pair_setup(&p, PROT_READ | PROT_WRITE, MAP_SHARED);
 	merge_start();
 	memset(&b, 0, sizeof(b));
