@@ -126,7 +126,7 @@ build()
 {
 	local start=$SECONDS status=0
 	say "building ${TARGETS[*]} of $SOURCE in $OUTPUT (log: $LOG)"
-	progress &
+	progress 9>&- &
 	watcher=$!
 	trap 'kill "$watcher" 2>/dev/null || true' EXIT
 	kmake -j"$JOBS" "${TARGETS[@]}" </dev/null >>"$LOG" 2>&1 || status=$?
@@ -135,6 +135,15 @@ build()
 	trap - EXIT
 	[ $status = 0 ] || broken
 	say "done in $((SECONDS - start)) s"
+}
+
+# Until this ends nobody else builds in the same folder
+lock_output()
+{
+	exec 9>>"$OUTPUT.lock"
+	flock -n 9 && return
+	say "waiting for another build in $OUTPUT"
+	flock 9
 }
 
 kbuild()
@@ -148,7 +157,8 @@ kbuild()
 
 	need_command make gcc flex bison bc
 	[ -d "$OUTPUT" ] || need_space 2
-	mkdir -p "$(dirname "$LOG")"
+	mkdir -p "$(dirname "$LOG")" "$(dirname "$OUTPUT")"
+	lock_output
 	: >"$LOG"
 	configure
 	check_config
