@@ -3,6 +3,11 @@
  * Reclaim of merged pages: by request and under memory pressure.  What comes
  * back from the disk must be what each file held.
  */
+#include <linux/loop.h>
+#include <sys/ioctl.h>
+#include <sys/swap.h>
+#include <sys/sysmacros.h>
+
 #include "pxa_util.h"
 
 static void drop_caches_unmapped(void)
@@ -236,17 +241,11 @@ static long meminfo(const char *name)
 
 static void hog(long kb)
 {
-	volatile char *p;
-	long i;
-
 	write_str("/proc/self/oom_score_adj", "1000");
-	p = mmap(NULL, kb * 1024, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
-		_exit(1);
-	for (i = 0; i < kb * 1024; i += 4096)
-		p[i] = 1;
-	_exit(0);
+	/* A fault for each page takes User Mode Linux minutes. */
+	_exit(mmap(NULL, kb * 1024, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_POPULATE,
+		   -1, 0) == MAP_FAILED);
 }
 
 static void memory_hog(void)
@@ -275,6 +274,100 @@ static void memory_hog(void)
 	big_check();
 }
 
+/* ------------------------------------------------------------------------ */
+
+#define LOOP_CONTROL	makedev(10, 237)
+#define LOOP_MAJOR	7
+
+static int open_node(const char *name, mode_t type, dev_t dev, char *path, size_t len)
+{
+	int fd;
+
+	snprintf(path, len, "%s/%s", pxa_scratch, name);
+	REQ(mknod(path, type | 0600, dev) == 0);
+	fd = open(path, O_RDWR);
+	if (fd < 0)
+		pxa_skip("no loop devices: %s", strerror(errno));
+	return fd;
+}
+
+/* A loop device with the file below it, and the path to its node */
+static int loop_device(struct pfile *file, char *path, size_t len)
+{
+	int control = open_node("control", S_IFCHR, LOOP_CONTROL, path, len);
+	int n = ioctl(control, LOOP_CTL_GET_FREE), fd;
+
+	REQ(n >= 0);
+	close(control);
+	fd = open_node("loop", S_IFBLK, makedev(LOOP_MAJOR, n), path, len);
+	REQ(ioctl(fd, LOOP_SET_FD, file->fd) == 0);
+	return fd;
+}
+
+/*
+ * The file below a loop device shares pages, and memory is swapped to that device.
+ * Who breaks them there allocates so that others can be given memory.
+ */
+static void swap_on_loop(void)
+{
+	enum { N = 1024, KINDS_THERE = 5, ANON = N * 3 / 4 };
+	unsigned char *anon, *head;
+	char path[512];
+	struct pfile a, b;
+	int loop, i, round;
+	long breaks;
+
+	limited_join();
+	pf_new(&a, "swap", N);
+	pf_new(&b, "b", KINDS_THERE);
+	for (i = 0; i < N; i++)
+		pf_page(&a, i, i % KINDS_THERE);
+	for (i = 0; i < KINDS_THERE; i++)
+		pf_page(&b, i, (i + 1) % KINDS_THERE);
+	head = a.shadow;
+	memset(head, 0, psz);
+	((unsigned int *)(head + 1024))[0] = 1;		/* version */
+	((unsigned int *)(head + 1024))[1] = N - 1;	/* last page */
+	memcpy(head + psz - 10, "SWAPSPACE2", 10);
+	pf_commit(&a);
+	pf_commit(&b);
+	pf_map(&a, PROT_READ, MAP_SHARED);
+	pf_map(&b, PROT_READ, MAP_SHARED);
+	merge_start();
+	wait_shared(a.map + psz, b.map);
+	wait_shared(a.map + (N - 1) * psz, b.map + (N - 2) % KINDS_THERE * psz);
+
+	anon = mmap(NULL, ANON * psz, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	REQ(anon != MAP_FAILED);
+	loop = loop_device(&a, path, sizeof(path));
+	if (OP(swapon(path, 0)))
+		pxa_skip("swapon: %s", strerror(errno));
+	breaks = ksm_read("file_breaks");
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < ANON; i++)
+			memset(anon + i * psz, i + round, psz);
+		limited_squeeze();
+		for (i = 0; i < ANON; i++)
+			REQ(anon[i * psz] == (unsigned char)(i + round) &&
+			    !memcmp(anon + i * psz, anon + i * psz + 1, psz - 1));
+		pf_check(&b);
+	}
+	if (pxa_expect && ksm_read("file_breaks") == breaks)
+		FAIL("nothing was swapped to pages that are shared");
+	merge_stop();
+	REQ(OP(swapoff(path)) == 0);
+	REQ(ioctl(loop, LOOP_CLR_FD) == 0);
+	close(loop);
+	limited_leave();
+
+	/* the rest is whatever has been swapped */
+	REQ(pread(a.fd, anon, psz, 0) == (ssize_t)psz);
+	REQ(!memcmp(anon, head, psz));
+	pf_check(&b);
+	pf_check_cold(&b);
+}
+
 #define T(name) { #name, name, 0 }
 static const struct pxa_test tests[] = {
 	T(drop_caches_unmapped),
@@ -287,6 +380,7 @@ static const struct pxa_test tests[] = {
 	T(group_limit_mapped),
 	T(group_limit_unmapped),
 	T(group_limit_under_ksmd),
+	T(swap_on_loop),
 	{ "memory_hog", memory_hog, 200 },
 };
 
