@@ -75,7 +75,7 @@ smp()
 	esac
 	smp_part "bad memory, nodes, x86-64 with 4 CPUs" "$OUT/hw.log" \
 		"$SMP_HW" "$T/guest-tests/x86" --work "$WORK" --out "$OUT/hw" \
-		--checks plain --only pxa_hw --kernel "$kernel"
+		--checks plain --only pxa_hw,pxa_smp --kernel "$kernel"
 	for fs in $SMP_FILESYSTEMS; do
 		smp_part "torture, $fs, 20 s, x86-64 with 4 CPUs" "$OUT/torture-$fs.log" \
 			"$SMP_TORTURE" "$T/torture/run" --work "$WORK" --out "$OUT/torture" \
