@@ -90,6 +90,8 @@ cocci: tree ## FILE="a.c b.h": what the mapping rules change in a filesystem of 
 	@$(T)/cocci --work "$(WORK)" $(FILE)
 
 mutants: tree ## take the hooks away one by one: the tests must notice (ONLY=name,...)
+	@$(T)/setup fs
+	@$(T)/setup bench
 	@$(T)/mutants/run --work "$(WORK)" --out "$(BUILD)/mutants" $(if $(ONLY),--only "$(ONLY)")
 
 objects: tree ## build what the mapping rules touch, before and after, and compare

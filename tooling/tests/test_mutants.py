@@ -52,6 +52,13 @@ class Head(unittest.TestCase):
     def test_hang(self):
         self.assertTrue(self.mutant('test: pxa_write\nhang: yes\n\n').hang)
 
+    def test_guests(self):
+        self.assertEqual(self.mutant('test: x86 pxa_smp\n\n').guests, ['x86'])
+        self.assertEqual(self.mutant('test: x86 pxa_hw\ntest: pxa_write\n\n').guests,
+                         ['uml', 'x86'])
+        self.assertEqual(self.mutant('unreachable: why\n\n').guests, ['uml'])
+        self.assertIn('no test program', self.refused('test: x86 pxa_none\n\n'))
+
     def test_refused(self):
         self.assertIn('either', self.refused('No test.\n\n'))
         self.assertIn('either', self.refused(
