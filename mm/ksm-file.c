@@ -648,6 +648,29 @@ static struct page *ksm_file_cand_get(const struct ksm_file_cand *cand)
 	return page;
 }
 
+/*
+ * Is the place of a candidate in an area that is still advised?  Its page is
+ * locked, which pins the mapping.  The area may be gone since it was scanned.
+ */
+static bool ksm_file_cand_advised(const struct ksm_file_cand *cand)
+{
+	struct address_space *mapping = cand->mapping;
+	struct vm_area_struct *vma;
+	bool advised = false;
+
+	i_mmap_lock_read(mapping);
+	vma_interval_tree_foreach(vma, &mapping->i_mmap, cand->index,
+				  cand->index) {
+		/* Without mmap_lock: who changes it just now may be too late. */
+		advised = READ_ONCE(vma->vm_flags) & VM_MERGEABLE;
+		if (advised)
+			break;
+		cond_resched();
+	}
+	i_mmap_unlock_read(mapping);
+	return advised;
+}
+
 /* -------------------------------------------------------------- merging -- */
 
 static u64 ksm_file_digest(struct page *page,
@@ -700,6 +723,7 @@ static int ksm_file_merge_into(const struct ksm_file_item *item,
 static int ksm_file_merge_two(struct page *page,
 			      const struct ksm_file_cand *cand,
 			      const struct ksm_file_domain *domain,
+			      const struct ksm_file_params *params,
 			      const struct ksm_file_item *item,
 			      struct pxa_alias **alias)
 {
@@ -708,8 +732,11 @@ static int ksm_file_merge_two(struct page *page,
 	struct pxa_alias *first;
 	int err;
 
-	/* It may have got into another one since it was seen. */
-	if (!ksm_file_domain_is(domain, page, cand->mapping))
+	/* Since it was seen, any of this may have changed. */
+	if (!ksm_file_domain_is(domain, page, cand->mapping) ||
+	    (!params->across_nodes &&
+	     page_to_nid(page) != page_to_nid(item->page)) ||
+	    !ksm_file_cand_advised(cand))
 		return pxa_refuse(PXA_REFUSED_CHANGED);
 
 	/* Not from a cache of its own: kfree_rcu() frees it. */
@@ -873,7 +900,8 @@ static void ksm_file_scan_page(const struct ksm_file_item *item,
 		 * that page is further on: let it find this page instead.
 		 */
 		if (other &&
-		    !ksm_file_merge_two(other, cand, &domain, item, &alias))
+		    !ksm_file_merge_two(other, cand, &domain, params, item,
+					&alias))
 			ksm_file_cand_free(cand);
 		else
 			ksm_file_cand_set(cand, item);
@@ -1454,7 +1482,9 @@ static ssize_t file_domain_store(struct kobject *kobj,
 	kfree(text);
 	if (parts < 0)
 		return parts;
-	mutex_lock(&ksm_thread_mutex);
+	/* ksmd has it while it waits for the areas of a process. */
+	if (mutex_lock_interruptible(&ksm_thread_mutex))
+		return -ERESTARTSYS;
 	err = ksm_file_set_rules(parts, ksm_file_only_zero);
 	mutex_unlock(&ksm_thread_mutex);
 	return err ?: count;
@@ -1478,7 +1508,8 @@ static ssize_t file_content_store(struct kobject *kobj,
 
 	if (!zero && !sysfs_streq(buf, "any"))
 		return -EINVAL;
-	mutex_lock(&ksm_thread_mutex);
+	if (mutex_lock_interruptible(&ksm_thread_mutex))
+		return -ERESTARTSYS;
 	err = ksm_file_set_rules(ksm_file_parts, zero);
 	mutex_unlock(&ksm_thread_mutex);
 	return err ?: count;

@@ -13,6 +13,8 @@ struct kft {
 	struct pxt_file		a;
 	struct pxt_file		b;
 	struct pxt_file		c;
+	struct mm_struct	*mm;	/* that has advised the files */
+	struct vm_area_struct	*areas;
 	struct ksm_file_params	params;
 	unsigned long		seqnr;
 	unsigned long		max_sharing;
@@ -27,6 +29,45 @@ static int kft_rules(u8 parts, bool only_zero)
 	err = ksm_file_set_rules(parts, only_zero);
 	mutex_unlock(&ksm_thread_mutex);
 	return err;
+}
+
+/* An area with all of the file, of a process that has no pages yet. */
+static int kft_advise(struct kft *t, struct pxt_file *f)
+{
+	struct vm_area_struct *vma;
+
+	if (!t->mm)
+		t->mm = mm_alloc();
+	vma = t->mm ? vm_area_alloc(t->mm) : NULL;
+	if (!vma)
+		return -ENOMEM;
+	vma->vm_start = pxt_addr(0);
+	vma->vm_end = pxt_addr(PXT_PAGES);
+	vma->vm_flags = VM_SHARED | VM_MAYREAD | VM_MERGEABLE;
+	vma->vm_private_data = f->mapping;
+	vma->vm_next = t->areas;
+	t->areas = vma;
+	i_mmap_lock_write(f->mapping);
+	vma_interval_tree_insert(vma, &f->mapping->i_mmap);
+	i_mmap_unlock_write(f->mapping);
+	return 0;
+}
+
+static void kft_unadvise(struct kft *t)
+{
+	struct address_space *mapping;
+	struct vm_area_struct *vma;
+
+	while ((vma = t->areas)) {
+		t->areas = vma->vm_next;
+		mapping = vma->vm_private_data;
+		i_mmap_lock_write(mapping);
+		vma_interval_tree_remove(vma, &mapping->i_mmap);
+		i_mmap_unlock_write(mapping);
+		vm_area_free(vma);
+	}
+	if (t->mm)
+		mmput(t->mm);
 }
 
 static int kft_init(struct kunit *test)
@@ -50,6 +91,10 @@ static int kft_init(struct kunit *test)
 	err = pxt_create(mnt, &t->a, 1);
 	if (!err)
 		err = pxt_create(mnt, &t->b, 1);
+	if (!err)
+		err = kft_advise(t, &t->a);
+	if (!err)
+		err = kft_advise(t, &t->b);
 	return err;
 }
 
@@ -60,6 +105,7 @@ static void kft_exit(struct kunit *test)
 	if (!t)
 		return;
 	ksm_file_cand_free_all();
+	kft_unadvise(t);
 	iput(t->a.inode);
 	iput(t->b.inode);
 	if (t->other) {
@@ -389,6 +435,29 @@ static void ksm_file_stale_place(struct kunit *test)
 
 	kft_scan(test, &t->a, 1);
 	kft_counts(test, 1, 1, 0);
+}
+
+/* Nobody advises the place of the candidate any more. */
+static void ksm_file_stale_advice(struct kunit *test)
+{
+	struct kft *t = test->priv;
+	struct vm_area_struct *vma;
+
+	kft_scan(test, &t->a, 1);
+	for (vma = t->areas; vma; vma = vma->vm_next)
+		if (vma->vm_private_data == t->a.mapping)
+			vma->vm_flags &= ~VM_MERGEABLE;
+	kft_scan(test, &t->b, 1);
+	kft_counts(test, 0, 0, 1);
+	kft_is_cand(test, &t->b, 1);
+	pxt_ordinary(test, &t->a, 1);
+	pxt_ordinary(test, &t->b, 1);
+
+	/* One of several areas is enough. */
+	KUNIT_ASSERT_EQ(test, kft_advise(t, &t->a), 0);
+	kft_scan(test, &t->a, 1);
+	kft_counts(test, 1, 1, 0);
+	kft_shares(test, &t->a, 1, &t->b, 1);
 }
 
 /* Somebody has the candidate's page locked; the next scan may succeed. */
@@ -726,6 +795,7 @@ static void kft_other(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(mnt));
 	t->other = mnt;
 	KUNIT_ASSERT_EQ(test, pxt_create(mnt, &t->c, 1), 0);
+	KUNIT_ASSERT_EQ(test, kft_advise(t, &t->c), 0);
 	/* Nobody looks into it. */
 	t->userns = mnt->mnt_sb->s_user_ns;
 	mnt->mnt_sb->s_user_ns = ns;
@@ -1051,7 +1121,8 @@ static void ksm_file_zero_stale(struct kunit *test)
 	ksm_file_domain_get(&domain, b.page, b.mapping);
 	lock_page(a.page);
 	KUNIT_EXPECT_EQ(test, ksm_file_merge_two(a.page, kft_cand(), &domain,
-						 &b, &alias), -ESTALE);
+						 &t->params, &b, &alias),
+			-ESTALE);
 	unlock_page(a.page);
 	put_page(a.page);
 	put_page(b.page);
@@ -1182,6 +1253,7 @@ static struct kunit_case ksm_file_cases[] = {
 	KUNIT_CASE(ksm_file_remembered),
 	KUNIT_CASE(ksm_file_stale_page),
 	KUNIT_CASE(ksm_file_stale_place),
+	KUNIT_CASE(ksm_file_stale_advice),
 	KUNIT_CASE(ksm_file_locked),
 	KUNIT_CASE(ksm_file_collision),
 	KUNIT_CASE(ksm_file_collision_shared),

@@ -299,6 +299,36 @@ static void nodes_apart(void)
 	REQ(ksm_write("merge_across_nodes", 1) == 0);
 }
 
+/* One that ksmd has seen before merge_across_nodes became 0 is still where it is. */
+static void nodes_apart_late(void)
+{
+	struct pfile f;
+
+	pf_new(&f, "f", 3);
+	pf_page(&f, 0, 1);
+	pf_page(&f, 2, 1);
+	pf_commit(&f);
+	pf_map(&f, PROT_READ, MAP_SHARED);
+	pf_check(&f);
+	/* its digest has the number of the node, which was none before */
+	other_node(f.map);
+	move_to(f.map, 1);
+	move_to(f.map + 2 * psz, 0);
+	REQ(madvise(f.map + 2 * psz, psz, MADV_UNMERGEABLE) == 0);
+	merge_start();
+	merge_settle();
+	merge_stop();
+	REQ(ksm_write("merge_across_nodes", 0) == 0);
+	REQ(madvise(f.map + 2 * psz, psz, MADV_MERGEABLE) == 0);
+	merge_start();
+	merge_settle();
+	merge_stop();
+	must_not_share(f.map, f.map + 2 * psz);
+	pf_check(&f);
+	unmerge_all();
+	REQ(ksm_write("merge_across_nodes", 1) == 0);
+}
+
 /* --------------------------------------------------------------- offline -- */
 
 #define MEMORY "/sys/devices/system/memory/"
@@ -715,6 +745,7 @@ static const struct pxa_test tests[] = {
 	T(move_pages_node),
 	T(mbind_node),
 	T(nodes_apart),
+	T(nodes_apart_late),
 	T(pin_unshares),
 	T(uprobe),
 	T(khugepaged_shmem),

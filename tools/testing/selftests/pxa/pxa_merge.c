@@ -241,6 +241,31 @@ static void unmergeable(void)
 	pair_check(&p);
 }
 
+/* What ksmd has seen while it was advised is not merged when it is not any more. */
+static void unmergeable_seen(void)
+{
+	struct pair p;
+
+	pair_new(&p);
+	pf_map(&p.a, PROT_READ, MAP_SHARED);
+	merge_start();
+	merge_settle();
+	/* in the middle of a pass it has not forgotten anything */
+	merge_stop();
+	REQ(OP(madvise(p.a.map, p.a.map_len, MADV_UNMERGEABLE)) == 0);
+	pf_map(&p.b, PROT_READ, MAP_SHARED);
+	merge_start();
+	merge_settle();
+	merge_stop();
+	must_not_share(p.a.map + psz, p.b.map + 3 * psz);
+	must_not_ksm(p.a.map + psz);
+	check_counters(0, 0);
+
+	REQ(OP(madvise(p.a.map, p.a.map_len, MADV_MERGEABLE)) == 0);
+	pair_merge(&p);
+	pair_check(&p);
+}
+
 /* Only the advised part of a mapping is a candidate. */
 static void part_of_a_mapping(void)
 {
@@ -502,6 +527,7 @@ static const struct pxa_test tests[] = {
 	{ "unaligned_tail", unaligned_tail, 0 },
 	{ "zero_pages", zero_pages, 0 },
 	{ "unmergeable", unmergeable, 0 },
+	{ "unmergeable_seen", unmergeable_seen, 0 },
 	{ "part_of_a_mapping", part_of_a_mapping, 0 },
 	{ "not_advised", not_advised, 0 },
 	{ "run_2_unmerges", run_2_unmerges, 0 },
