@@ -623,6 +623,11 @@ int pxa_merge(struct page *old, struct address_space *mapping, pgoff_t index,
 		err = pxa_refuse(PXA_REFUSED_CHANGED);
 		goto undo;
 	}
+	/* Since the test above: @old is the better copy then. */
+	if (PageHWPoison(page)) {
+		err = pxa_refuse(PXA_REFUSED_UNSUPPORTED);
+		goto undo;
+	}
 
 	xas_lock_irq(&xas);
 	err = pxa_freeze(&xas, old, refs);
@@ -1268,11 +1273,14 @@ int pxa_migrate_page(struct page *new, struct page *page,
 	    PageHWPoison(page) || mode == MIGRATE_SYNC_NO_COPY)
 		return -EAGAIN;
 
+	copy_highpage(new, page);
+	if (PageHWPoison(page))
+		return -EAGAIN;
 	new->index = page->index;
 	new->mapping = page->mapping;
 	if (PageSwapBacked(page))
 		__SetPageSwapBacked(new);
-	migrate_page_copy(new, page);
+	migrate_page_states(new, page);
 	WRITE_ONCE(pxa->pfn, page_to_pfn(new));
 	pxa_debug_migrated(new);
 

@@ -889,6 +889,35 @@ static void pxa_refused_late(struct kunit *test)
 	pxt_accepted(test, old, &t->b, 2);
 }
 
+static struct page *pxt_shared;
+
+static void pxt_fail_memory(struct page *page)
+{
+	SetPageHWPoison(pxt_shared);
+}
+
+/* The memory of the shared page fails while the other one is made ready. */
+static void pxa_refused_poisoned(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct page *old;
+
+	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
+		return;
+	pxt_share(test);
+	old = pxt_read(test, &t->b, 2);
+	pxt_set_private(old);
+	pxt_shared = t->page;
+	pxt_on_release = pxt_fail_memory;
+	KUNIT_EXPECT_EQ(test, pxt_try_merge(t, old, &t->b, 2), -EINVAL);
+	KUNIT_EXPECT_TRUE(test, PageHWPoison(pxt_shared));
+	ClearPageHWPoison(pxt_shared);
+	pxt_ordinary(test, &t->b, 2);
+
+	pxt_on_release = NULL;
+	pxt_accepted(test, old, &t->b, 2);
+}
+
 static void pxa_refused_file(struct kunit *test)
 {
 	struct pxt *t = test->priv;
@@ -2661,6 +2690,7 @@ static struct kunit_case pxa_cases[] = {
 	KUNIT_CASE(pxa_refused_changed),
 	KUNIT_CASE(pxa_refused_private),
 	KUNIT_CASE(pxa_refused_late),
+	KUNIT_CASE(pxa_refused_poisoned),
 	KUNIT_CASE(pxa_refused_file),
 	KUNIT_CASE(pxa_refused_page),
 	KUNIT_CASE(pxa_refused_eof),
