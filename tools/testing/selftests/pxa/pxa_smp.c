@@ -6,6 +6,7 @@
  * In each test one process stays on a CPU of its own and does not enter the kernel
  * for as long as it can.  Needs two CPUs, four are better.
  */
+#include <stdatomic.h>
 #include <sys/uio.h>
 
 #include "pxa_util.h"
@@ -17,8 +18,8 @@
 
 /* What the two processes tell each other */
 static struct talk {
-	_Atomic(unsigned int) round, done;
-	_Atomic(bool) end;
+	atomic_uint round, done;
+	atomic_bool end;
 	char wrong[200];
 } *talk;
 
