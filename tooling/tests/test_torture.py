@@ -163,7 +163,7 @@ class Guest(Base):
     def test_left_out(self):
         args = RUN.arguments(self.command("--fs", "btrfs", "--without", "punch"))
         text = " ".join(RUN.guest_command(args, "K", "P", [], "L"))
-        self.assertIn(",direct-write@btrfs,punch ", text)
+        self.assertIn(",direct-write@btrfs,punch,zero@btrfs ", text)
         self.base("5.9.1")
         args = RUN.arguments(self.command("--fs", "ext4,tmpfs"))
         text = " ".join(RUN.guest_command(args, "K", "P", [], "L"))
