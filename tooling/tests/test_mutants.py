@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import tempfile
+import types
 import unittest
 
 from loading import load
@@ -58,6 +59,18 @@ class Head(unittest.TestCase):
                          ['uml', 'x86'])
         self.assertEqual(self.mutant('unreachable: why\n\n').guests, ['uml'])
         self.assertIn('no test program', self.refused('test: x86 pxa_none\n\n'))
+
+    def test_program_command(self):
+        copy = types.SimpleNamespace(kernels={'uml': 'kernel'}, tree='tree')
+
+        def options(test):
+            command = RUN.program_command(copy, test)
+            return {key: command[command.index(key) + 1]
+                    for key in ('--cgroup', '--only', '--fs') if key in command}
+
+        self.assertEqual(options('pxa_write'), {'--cgroup': '2', '--only': 'pxa_write'})
+        self.assertEqual(options('cgroup1 xfs.pxa_write'),
+                         {'--cgroup': '1', '--only': 'pxa_write', '--fs': 'xfs'})
 
     def test_refused(self):
         self.assertIn('either', self.refused('No test.\n\n'))

@@ -642,6 +642,19 @@ static void exec_only(void)
 
 #define MANY	16384
 
+static long group_slab(int nr)
+{
+	long bytes = group_stat(nr, "slab");
+	char path[500], text[40];
+
+	if (bytes >= 0)
+		return bytes;
+	/* cgroup v1; stacks of tasks are in it as well, who has exited has none */
+	group_path(nr, path, sizeof(path), "memory.kmem.usage_in_bytes");
+	REQ(read_str(path, text, sizeof(text)) == 0);
+	return atol(text);
+}
+
 /* What places that share a page need is paid for by the group of the page. */
 static void aliases_are_charged(void)
 {
@@ -655,8 +668,7 @@ static void aliases_are_charged(void)
 	a.size = (size_t)MANY * psz;
 	REQ(ftruncate(a.fd, a.size) == 0);
 	group_reads(0, &a);
-	slab = group_stat(0, "slab");
-	REQ(slab >= 0);
+	slab = group_slab(0);
 	REQ(mmap(NULL, a.size, PROT_READ, MAP_SHARED, a.fd, 0) != MAP_FAILED);
 	a.map = mmap(NULL, a.size, PROT_READ, MAP_SHARED, a.fd, 0);
 	REQ(a.map != MAP_FAILED);
@@ -665,7 +677,7 @@ static void aliases_are_charged(void)
 	merge_settle();
 	merge_stop();
 	sharing = ksm_read("file_pages_sharing");
-	more = group_stat(0, "slab") - slab;
+	more = group_slab(0) - slab;
 	if (sharing < MANY / 2)
 		FAIL("only %ld of %d pages are shared", sharing, MANY);
 	/* 32 bytes each; the kernel may be behind by 32 pages for each cpu */
@@ -679,13 +691,16 @@ static void aliases_are_charged(void)
 }
 
 /* File pages of a group: so many, but for what a cpu has not told yet. */
-static void group_has_pages(long pages, const char *when)
+static void group_has_pages(int nr, long pages, const char *when)
 {
-	long has = group_stat(0, "file") / (long)psz;
+	long bytes = group_stat(nr, "file"), has;
 
+	if (bytes < 0)
+		bytes = group_stat(nr, "cache");	/* cgroup v1 */
+	has = bytes / (long)psz;
 	if (labs(has - pages) > 32 * sysconf(_SC_NPROCESSORS_CONF))
-		FAIL("%s the group has %ld pages of files, must have %ld", when,
-		     has, pages);
+		FAIL("%s group %d has %ld pages of files, must have %ld", when,
+		     nr, has, pages);
 }
 
 /* A merge gives back what a page was charged for, a copy is paid for. */
@@ -704,7 +719,7 @@ static void copies_are_charged(void)
 		pf_page(&a, i, 7);
 	pf_commit(&a);
 	group_reads(0, &a);
-	group_has_pages(PAGES, "at first");
+	group_has_pages(0, PAGES, "at first");
 	pf_map(&a, PROT_READ, MAP_SHARED);
 	merge_start();
 	merge_settle();
@@ -712,7 +727,7 @@ static void copies_are_charged(void)
 	sharing = ksm_read("file_pages_sharing");
 	if (sharing < PAGES / 2)
 		FAIL("only %ld of %d pages are shared", sharing, PAGES);
-	group_has_pages(PAGES - sharing, "with shared pages");
+	group_has_pages(0, PAGES - sharing, "with shared pages");
 
 	pid = fork();
 	REQ(pid >= 0);
@@ -726,12 +741,74 @@ static void copies_are_charged(void)
 	for (i = 0; i < PAGES; i++)
 		fill(a.shadow + i * psz + 100, 1, 8);
 	check_counters(0, 0);
-	group_has_pages(PAGES, "with copies");
+	group_has_pages(0, PAGES, "with copies");
 	pf_check(&a);
 	pf_unmap(&a);
 	pf_truncate(&a, 0);
-	group_has_pages(0, "without the file");
+	group_has_pages(0, 0, "without the file");
 	group_end(0);
+}
+
+/*
+ * In cgroup v1 the charge of what a task has mapped may move with it, but not that of
+ * a page that other files have, too.
+ */
+static void charge_stays(void)
+{
+	enum { PAGES = 1024, SHARED = PAGES / 2 };
+	char path[500];
+	struct pfile a, b;
+	pid_t pid;
+	int i;
+
+	defaults();
+	group_new(0);
+	group_new(1);
+	group_path(1, path, sizeof(path), "memory.move_charge_at_immigrate");
+	if (write_str(path, "3")) {
+		group_end(0);
+		group_end(1);
+		pxa_skip("charges do not move: this is not cgroup v1");
+	}
+	pf_new(&a, "a", PAGES);
+	pf_new(&b, "b", SHARED);
+	for (i = 0; i < PAGES; i++)
+		pf_page(&a, i, 7 + i);
+	for (i = 0; i < SHARED; i++)
+		pf_page(&b, i, 7 + i);
+	pf_commit(&a);
+	pf_commit(&b);
+	group_reads(0, &a);
+	group_reads(0, &b);
+	pf_map(&a, PROT_READ, MAP_SHARED);
+	pf_map(&b, PROT_READ, MAP_SHARED);
+	merge_start();
+	wait_counters(SHARED, SHARED);
+	merge_stop();
+	group_has_pages(0, PAGES, "with shared pages");
+	pf_unmap(&b);
+
+	pid = fork();
+	REQ(pid >= 0);
+	if (!pid) {
+		group_join(0);
+		pf_touch(&a);
+		group_join(1);
+		_exit(0);
+	}
+	wait_child(pid);
+	check_counters(SHARED, SHARED);
+	group_has_pages(0, SHARED, "after the move");
+	group_has_pages(1, PAGES - SHARED, "after the move");
+	pf_check(&a);
+	pf_check(&b);
+	pf_unmap(&a);
+	pf_truncate(&a, 0);
+	pf_truncate(&b, 0);
+	group_has_pages(0, 0, "without the files");
+	group_has_pages(1, 0, "without the files");
+	group_end(0);
+	group_end(1);
 }
 
 static void max_sharing(void)
@@ -809,6 +886,7 @@ static const struct pxa_test tests[] = {
 	{ "exec_only", exec_only, 0 },
 	{ "aliases_are_charged", aliases_are_charged, 400 },
 	{ "copies_are_charged", copies_are_charged, 0 },
+	{ "charge_stays", charge_stays, 0 },
 	{ "max_sharing", max_sharing, 0 },
 	{ "max_unshared", max_unshared, 0 },
 };

@@ -227,7 +227,6 @@ static void swapon_merged(void)
 {
 	enum { N = 64 };
 	struct pfile a, b;
-	unsigned int *hdr;
 	int i, busy;
 
 	pf_new(&a, "swap", N);
@@ -236,11 +235,7 @@ static void swapon_merged(void)
 		pf_page(&a, i, 100 + i);
 		pf_page(&b, i + 1, 100 + i);
 	}
-	memset(a.shadow, 0, psz);
-	hdr = (unsigned int *)(a.shadow + 1024);
-	hdr[0] = __builtin_bswap32(1);		/* version */
-	hdr[1] = __builtin_bswap32(N - 1);	/* last page */
-	memcpy(a.shadow + psz - 10, "SWAPSPACE2", 10);
+	pf_swap_header(&a, N, true);
 	memcpy(b.shadow + psz, a.shadow, psz);
 	pf_commit(&a);
 	pf_commit(&b);

@@ -305,67 +305,128 @@ static int loop_device(struct pfile *file, char *path, size_t len)
 }
 
 /*
- * The file below a loop device shares pages, and memory is swapped to that device.
- * Who breaks them there allocates so that others can be given memory.
+ * File a, below a loop device, has pages of a few contents, which file b has, too.
+ * The device becomes an area for swap, and anon is what may go there.
  */
-static void swap_on_loop(void)
-{
-	enum { N = 1024, KINDS_THERE = 5, ANON = N * 3 / 4 };
-	unsigned char *anon, *head;
-	char path[512];
+#define SWAP_PAGES	1024
+#define SWAP_KINDS	5
+#define ANON_PAGES	(SWAP_PAGES * 3 / 4)
+
+struct loop_swap {
 	struct pfile a, b;
-	int loop, i, round;
+	unsigned char *anon;
+	char path[512];
+	int loop;
 	long breaks;
+};
+
+static void loop_swap_on(struct loop_swap *s, int pages_of_b)
+{
+	int i;
 
 	limited_join();
-	pf_new(&a, "swap", N);
-	pf_new(&b, "b", KINDS_THERE);
-	for (i = 0; i < N; i++)
-		pf_page(&a, i, i % KINDS_THERE);
-	for (i = 0; i < KINDS_THERE; i++)
-		pf_page(&b, i, (i + 1) % KINDS_THERE);
-	head = a.shadow;
-	memset(head, 0, psz);
-	((unsigned int *)(head + 1024))[0] = 1;		/* version */
-	((unsigned int *)(head + 1024))[1] = N - 1;	/* last page */
-	memcpy(head + psz - 10, "SWAPSPACE2", 10);
-	pf_commit(&a);
-	pf_commit(&b);
-	pf_map(&a, PROT_READ, MAP_SHARED);
-	pf_map(&b, PROT_READ, MAP_SHARED);
+	pf_new(&s->a, "swap", SWAP_PAGES);
+	pf_new(&s->b, "b", pages_of_b);
+	for (i = 0; i < SWAP_PAGES; i++)
+		pf_page(&s->a, i, i % SWAP_KINDS);
+	for (i = 0; i < pages_of_b; i++)
+		pf_page(&s->b, i, (i + 1) % SWAP_KINDS);
+	pf_swap_header(&s->a, SWAP_PAGES, false);
+	pf_commit(&s->a);
+	pf_commit(&s->b);
+	pf_map(&s->a, PROT_READ, MAP_SHARED);
+	pf_map(&s->b, PROT_READ, MAP_SHARED);
 	merge_start();
-	wait_shared(a.map + psz, b.map);
-	wait_shared(a.map + (N - 1) * psz, b.map + (N - 2) % KINDS_THERE * psz);
+	wait_shared(s->a.map + psz, s->b.map);
+	wait_shared(s->a.map + (SWAP_PAGES - 1) * psz,
+		    s->b.map + (SWAP_PAGES - 2) % SWAP_KINDS * psz);
 
-	anon = mmap(NULL, ANON * psz, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	REQ(anon != MAP_FAILED);
-	loop = loop_device(&a, path, sizeof(path));
-	if (OP(swapon(path, 0)))
+	s->anon = mmap(NULL, ANON_PAGES * psz, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	REQ(s->anon != MAP_FAILED);
+	s->loop = loop_device(&s->a, s->path, sizeof(s->path));
+	if (OP(swapon(s->path, 0)))
 		pxa_skip("swapon: %s", strerror(errno));
-	breaks = ksm_read("file_breaks");
-	for (round = 0; round < 3; round++) {
-		for (i = 0; i < ANON; i++)
-			memset(anon + i * psz, i + round, psz);
-		limited_squeeze();
-		for (i = 0; i < ANON; i++)
-			REQ(anon[i * psz] == (unsigned char)(i + round) &&
-			    !memcmp(anon + i * psz, anon + i * psz + 1, psz - 1));
-		pf_check(&b);
-	}
-	if (pxa_expect && ksm_read("file_breaks") == breaks)
+	s->breaks = ksm_read("file_breaks");
+}
+
+static void anon_fill(struct loop_swap *s, int round)
+{
+	int i;
+
+	for (i = 0; i < ANON_PAGES; i++)
+		memset(s->anon + i * psz, i + round, psz);
+}
+
+static void anon_check(struct loop_swap *s, int round)
+{
+	int i;
+
+	for (i = 0; i < ANON_PAGES; i++)
+		REQ(s->anon[i * psz] == (unsigned char)(i + round) &&
+		    !memcmp(s->anon + i * psz, s->anon + i * psz + 1, psz - 1));
+}
+
+static void loop_swap_off(struct loop_swap *s)
+{
+	if (pxa_expect && ksm_read("file_breaks") == s->breaks)
 		FAIL("nothing was swapped to pages that are shared");
 	merge_stop();
-	REQ(OP(swapoff(path)) == 0);
-	REQ(ioctl(loop, LOOP_CLR_FD) == 0);
-	close(loop);
+	REQ(OP(swapoff(s->path)) == 0);
+	REQ(ioctl(s->loop, LOOP_CLR_FD) == 0);
+	close(s->loop);
 	limited_leave();
 
 	/* the rest is whatever has been swapped */
-	REQ(pread(a.fd, anon, psz, 0) == (ssize_t)psz);
-	REQ(!memcmp(anon, head, psz));
-	pf_check(&b);
-	pf_check_cold(&b);
+	REQ(pread(s->a.fd, s->anon, psz, 0) == (ssize_t)psz);
+	REQ(!memcmp(s->anon, s->a.shadow, psz));
+	pf_check(&s->b);
+	pf_check_cold(&s->b);
+}
+
+/* Memory is swapped to pages that are shared. */
+static void swap_on_loop(void)
+{
+	struct loop_swap s;
+	int round;
+
+	loop_swap_on(&s, SWAP_KINDS);
+	for (round = 0; round < 3; round++) {
+		anon_fill(&s, round);
+		limited_squeeze();
+		anon_check(&s, round);
+		pf_check(&s.b);
+	}
+	loop_swap_off(&s);
+}
+
+/*
+ * Who breaks those pages has memory swapped for the copy, which must not wait for
+ * the page.  In groups of cgroup v1 reclaim waits for what it writes.
+ */
+static void break_while_swapping(void)
+{
+	/* All that is swapped in all rounds has to fit: nothing may be read again. */
+	enum { ROUNDS = 3, PAGES_OF_B = 128, LESS = 192 };
+	struct loop_swap s;
+	int i, round;
+
+	loop_swap_on(&s, PAGES_OF_B);
+	for (round = 0; round < ROUNDS; round++) {
+		anon_fill(&s, round);
+		limited_to(limited_usage() - LESS * psz);
+		for (i = 0; i < PAGES_OF_B; i++)
+			pf_write(&s.b, i * psz, 1, 100 + round);
+		limited_to(-1);
+		anon_check(&s, round);
+		pf_check(&s.b);
+		/* equal to those of a once more */
+		for (i = 0; i < PAGES_OF_B; i++)
+			pf_write(&s.b, i * psz, psz, (i + 1) % SWAP_KINDS);
+		REQ(fsync(s.b.fd) == 0);
+		merge_scans(2);
+	}
+	loop_swap_off(&s);
 }
 
 #define T(name) { #name, name, 0 }
@@ -381,6 +442,7 @@ static const struct pxa_test tests[] = {
 	T(group_limit_unmapped),
 	T(group_limit_under_ksmd),
 	T(swap_on_loop),
+	T(break_while_swapping),
 	{ "memory_hog", memory_hog, 200 },
 };
 

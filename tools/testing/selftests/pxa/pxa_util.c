@@ -576,6 +576,18 @@ void pf_page(struct pfile *f, size_t page, unsigned long content)
 	fill(f->shadow + page * psz, psz, content);
 }
 
+/* The first page of a swap area, with the bytes of its numbers swapped or not */
+void pf_swap_header(struct pfile *f, unsigned int pages, bool swab)
+{
+	unsigned char *page = f->shadow;
+	unsigned int *info = (unsigned int *)(page + 1024);
+
+	memset(page, 0, psz);
+	info[0] = swab ? __builtin_bswap32(1) : 1;		/* version */
+	info[1] = swab ? __builtin_bswap32(pages - 1) : pages - 1; /* last page */
+	memcpy(page + psz - 10, "SWAPSPACE2", 10);
+}
+
 /* The bytes past the end are zero in every view of the file. */
 static void shadow_tail(struct pfile *f)
 {
@@ -988,13 +1000,21 @@ long limited_usage(void)
 
 void limited_to(long bytes)
 {
-	char text[40];
+	double end = now() + 10;
+	char text[40], path[400];
+	int err;
 
 	snprintf(text, sizeof(text), "%ld", bytes);
-	if (v2)
+	if (v2) {
 		group_write("memory.max", bytes < 0 ? "max" : text, true);
-	else
-		group_write("memory.limit_in_bytes", text, true);
+		return;
+	}
+	/* This gives up at once if what is reclaimed has to be written. */
+	snprintf(path, sizeof(path), "%s/memory.limit_in_bytes", group);
+	while ((err = write_str(path, text)) == -EBUSY && now() < end)
+		msleep(10);
+	if (err)
+		FAIL("%s: %s", path, strerror(-err));
 }
 
 /* ------------------------------------------------------------------------ */

@@ -168,6 +168,7 @@ void fill(void *buf, size_t len, unsigned long content);
 void pf_new(struct pfile *f, const char *name, size_t pages);
 void pf_new_at(struct pfile *f, const char *path, size_t pages);
 void pf_page(struct pfile *f, size_t page, unsigned long content);
+void pf_swap_header(struct pfile *f, unsigned int pages, bool swab);
 void pf_size(struct pfile *f, size_t bytes);	/* before pf_commit() */
 void pf_commit(struct pfile *f);		/* write, fsync, drop */
 void pf_commit_cached(struct pfile *f);		/* write, fsync */
