@@ -186,7 +186,7 @@ static void move(void)
 }
 
 /* Map the whole of a page table; the file is smaller. */
-static void view_huge(struct pair *p)
+static void view_huge(struct pfile *f)
 {
 	unsigned char *at = mmap(NULL, 3 * HUGE, PROT_NONE,
 				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -194,7 +194,7 @@ static void view_huge(struct pair *p)
 	REQ(at != MAP_FAILED);
 	view = (void *)(((unsigned long)at + HUGE - 1) & ~(HUGE - 1));
 	view_next = view + HUGE;
-	REQ(mmap(view, HUGE, PROT_READ, MAP_SHARED | MAP_FIXED, p->b.fd, 0) == view);
+	REQ(mmap(view, HUGE, PROT_READ, MAP_SHARED | MAP_FIXED, f->fd, 0) == view);
 }
 
 static void (*disturb)(void);
@@ -239,7 +239,7 @@ static void load_after_write(void (*fn)(void))
 	disturb = fn;
 	view = p.b.map;
 	if (fn == move)
-		view_huge(&p);
+		view_huge(&p.b);
 	pid = other_cpu(loads, &p);
 	merge_start();
 	end = now() + LONG;
@@ -272,18 +272,20 @@ static void load_under_mremap(void)
 
 /* --------------------------------------------------------- ptes that are away -- */
 
-static void protects(struct pair *p)
+static void disturbs(struct pair *p)
 {
 	view = p->a.map;
+	if (disturb == move)
+		view_huge(&p->a);
 	(void)*(volatile unsigned char *)(view + psz);
 	while (!talk->end) {
-		protect();
+		disturb();
 		talk->done = 1;
 	}
 }
 
 /* The page is mapped all the time nevertheless: posix_fadvise() must not drop it. */
-static void fadvise_under_mprotect(void)
+static void fadvise_while(void (*fn)(void))
 {
 	struct iovec one;
 	unsigned char c;
@@ -298,7 +300,8 @@ static void fadvise_under_mprotect(void)
 	one = (struct iovec){ &c, 1 };
 	if (preadv2(p.a.fd, &one, 1, psz, RWF_NOWAIT) != 1)
 		pxa_skip("RWF_NOWAIT: %s", strerror(errno));
-	pid = other_cpu(protects, &p);
+	disturb = fn;
+	pid = other_cpu(disturbs, &p);
 	/* of a file that is mapped by that process only */
 	pf_unmap(&p.a);
 	new_round(pid, 1);
@@ -312,6 +315,16 @@ static void fadvise_under_mprotect(void)
 	pair_check(&p);
 }
 
+static void fadvise_under_mprotect(void)
+{
+	fadvise_while(protect);
+}
+
+static void fadvise_under_mremap(void)
+{
+	fadvise_while(move);
+}
+
 #define T(name) { #name, name, 0 }
 static const struct pxa_test tests[] = {
 	T(store_after_merge),
@@ -319,6 +332,7 @@ static const struct pxa_test tests[] = {
 	T(load_under_mprotect),
 	T(load_under_mremap),
 	T(fadvise_under_mprotect),
+	T(fadvise_under_mremap),
 };
 
 int main(int argc, char **argv)
