@@ -136,7 +136,7 @@ unsigned long pxa_event(enum vm_event_item item)
  * @item: NR_PXA_SHARED or NR_PXA_SHARING
  *
  * Return: the number of pages, unlike global_node_page_state() with what the
- * cpus have not folded yet.
+ * cpus have not folded yet, but for one that folds at this moment.
  */
 unsigned long pxa_node_state(enum node_stat_item item)
 {
