@@ -136,11 +136,12 @@ unsigned long pxa_event(enum vm_event_item item)
  * @item: NR_PXA_SHARED or NR_PXA_SHARING
  *
  * Return: the number of pages, unlike global_node_page_state() with what the
- * cpus have not folded yet, but for one that folds at this moment.
+ * cpus have not folded yet, but for a cpu that does so at this moment.
  */
 unsigned long pxa_node_state(enum node_stat_item item)
 {
-	long sum = global_node_page_state(item);
+	/* Not global_node_page_state(), which takes what is below 0 for 0. */
+	long sum = atomic_long_read(&vm_node_stat[item]);
 #ifdef CONFIG_SMP
 	struct pglist_data *pgdat;
 	int cpu;
