@@ -406,15 +406,15 @@ static void swap_on_loop(void)
  */
 static void break_while_swapping(void)
 {
-	/* All that is swapped in all rounds has to fit: nothing may be read again. */
-	enum { ROUNDS = 3, PAGES_OF_B = 128, LESS = 192 };
+	/* What is swapped in all rounds has to fit: one page for each copy. */
+	enum { ROUNDS = 3, PAGES_OF_B = 256 };
 	struct loop_swap s;
 	int i, round;
 
 	loop_swap_on(&s, PAGES_OF_B);
 	for (round = 0; round < ROUNDS; round++) {
 		anon_fill(&s, round);
-		limited_to(limited_usage() - LESS * psz);
+		limited_to(limited_usage());
 		for (i = 0; i < PAGES_OF_B; i++)
 			pf_write(&s.b, i * psz, 1, 100 + round);
 		limited_to(-1);
