@@ -780,8 +780,7 @@ static void charge_stays(void)
 	pf_commit(&b);
 	group_reads(0, &a);
 	group_reads(0, &b);
-	pf_map(&a, PROT_READ, MAP_SHARED);
-	pf_map(&b, PROT_READ, MAP_SHARED);
+	map_two(&a, &b);
 	merge_start();
 	wait_counters(SHARED, SHARED);
 	merge_stop();

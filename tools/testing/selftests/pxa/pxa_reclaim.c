@@ -401,8 +401,8 @@ static void swap_on_loop(void)
 }
 
 /*
- * Who breaks those pages has memory swapped for the copy, which must not wait for
- * the page.  In groups of cgroup v1 reclaim waits for what it writes.
+ * Who breaks those pages has memory swapped for the copy, and must not wait for a
+ * request of the device meanwhile, which may wait for the page.
  */
 static void break_while_swapping(void)
 {

@@ -930,11 +930,14 @@ static char group[300];
 
 static void group_write(const char *name, const char *v, bool must)
 {
+	double end = now() + 10;
 	char path[400];
 	int err;
 
 	snprintf(path, sizeof(path), "%s/%s", group, name);
-	err = write_str(path, v);
+	/* cgroup v1 gives up at once if what is reclaimed has to be written. */
+	while ((err = write_str(path, v)) == -EBUSY && must && now() < end)
+		msleep(10);
 	if (err && must)
 		FAIL("%s: %s", path, strerror(-err));
 }
@@ -1000,21 +1003,13 @@ long limited_usage(void)
 
 void limited_to(long bytes)
 {
-	double end = now() + 10;
-	char text[40], path[400];
-	int err;
+	char text[40];
 
 	snprintf(text, sizeof(text), "%ld", bytes);
-	if (v2) {
+	if (v2)
 		group_write("memory.max", bytes < 0 ? "max" : text, true);
-		return;
-	}
-	/* This gives up at once if what is reclaimed has to be written. */
-	snprintf(path, sizeof(path), "%s/memory.limit_in_bytes", group);
-	while ((err = write_str(path, text)) == -EBUSY && now() < end)
-		msleep(10);
-	if (err)
-		FAIL("%s: %s", path, strerror(-err));
+	else
+		group_write("memory.limit_in_bytes", text, true);
 }
 
 /* ------------------------------------------------------------------------ */
