@@ -126,8 +126,8 @@ static void kft_exit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ksm_file_nr_cands, 0UL);
 	KUNIT_EXPECT_EQ(test, atomic_read(&ksm_file_node_table.ht.nelems), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&ksm_file_cand_table.nelems), 0);
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_PXA_SHARED), 0UL);
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_PXA_SHARING), 0UL);
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_PXA_SHARED), 0UL);
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_PXA_SHARING), 0UL);
 }
 
 /* What ksmd does when it comes across the page. */
@@ -150,8 +150,8 @@ static void kft_scan(struct kunit *test, struct pxt_file *f, pgoff_t index)
 static void kft_counts(struct kunit *test, unsigned long shared,
 		       unsigned long sharing, unsigned long cands)
 {
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_PXA_SHARED), shared);
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_PXA_SHARING), sharing);
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_PXA_SHARED), shared);
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_PXA_SHARING), sharing);
 	KUNIT_EXPECT_EQ(test, ksm_file_nr_cands, cands);
 	KUNIT_EXPECT_EQ(test, (unsigned long)
 			atomic_read(&ksm_file_cand_table.nelems), cands);
@@ -593,8 +593,8 @@ static void ksm_file_unmerge(struct kunit *test)
 		kft_scan(test, &t->a, i);
 		kft_scan(test, &t->b, i);
 	}
-	KUNIT_EXPECT_GE(test, pxt_gauge(NR_PXA_SHARED), 9UL);
-	KUNIT_EXPECT_GE(test, pxt_gauge(NR_PXA_SHARING), 18UL);
+	KUNIT_EXPECT_GE(test, pxa_node_state(NR_PXA_SHARED), 9UL);
+	KUNIT_EXPECT_GE(test, pxa_node_state(NR_PXA_SHARING), 18UL);
 
 	mutex_lock(&ksm_thread_mutex);
 	KUNIT_EXPECT_EQ(test, ksm_file_unmerge_all(), 0);

@@ -138,8 +138,8 @@ static int pxs_init(struct kunit *test)
 		return -ENOMEM;
 	test->priv = t;
 	t->owner.pxa.ops = &pxs_pxa_ops;
-	t->shared = pxt_gauge(NR_PXA_SHARED);
-	t->sharing = pxt_gauge(NR_PXA_SHARING);
+	t->shared = pxa_node_state(NR_PXA_SHARED);
+	t->sharing = pxa_node_state(NR_PXA_SHARING);
 	t->problems = pxa_debug_problems();
 	err = pxs_open(&t->a, &t->file_a);
 	if (!err)
@@ -184,8 +184,8 @@ static void pxs_exit(struct kunit *test)
 		fput(t->file_b);
 	flush_delayed_fput();
 	/* Eviction has emptied all slots. */
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_PXA_SHARED), t->shared);
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_PXA_SHARING), t->sharing);
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_PXA_SHARED), t->shared);
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_PXA_SHARING), t->sharing);
 	KUNIT_EXPECT_EQ(test, pxa_debug_problems(), t->problems);
 }
 
@@ -240,8 +240,8 @@ static int pxs_break_alias(struct pxs *t, struct pxt_file *f, pgoff_t index)
 static void pxs_counts(struct kunit *test)
 {
 	struct pxs *t = test->priv;
-	unsigned long shmem = pxt_gauge(NR_SHMEM);
-	unsigned long files = pxt_gauge(NR_FILE_PAGES);
+	unsigned long shmem = pxa_node_state(NR_SHMEM);
+	unsigned long files = pxa_node_state(NR_FILE_PAGES);
 
 	pxs_intact(test, 3);
 	/* What a file is charged for are its slots. */
@@ -249,19 +249,19 @@ static void pxs_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->b.mapping->nrpages, 1UL);
 
 	KUNIT_EXPECT_EQ(test, pxs_break_alias(t, &t->b, 5), 0);
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_SHMEM), shmem + 1);
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_FILE_PAGES), files + 1);
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_SHMEM), shmem + 1);
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_FILE_PAGES), files + 1);
 	KUNIT_EXPECT_EQ(test, t->b.mapping->nrpages, 1UL);
 	pxs_ordinary(test, &t->b, 5);
 
 	pxs_merge(test, &t->b, 5);
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_SHMEM), shmem);
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_FILE_PAGES), files);
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_SHMEM), shmem);
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_FILE_PAGES), files);
 
 	shmem_truncate_range(t->a.inode, 0, -1);
 	shmem_truncate_range(t->b.inode, 0, -1);
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_SHMEM), shmem - 1);
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_FILE_PAGES), files - 1);
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_SHMEM), shmem - 1);
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_FILE_PAGES), files - 1);
 	KUNIT_EXPECT_EQ(test, t->owner.released, 1u);
 }
 
@@ -488,7 +488,7 @@ static struct page *pxs_new_place(struct page *page, unsigned long private)
 
 static void pxs_migrate(struct kunit *test)
 {
-	unsigned long shmem = pxt_gauge(NR_SHMEM);
+	unsigned long shmem = pxa_node_state(NR_SHMEM);
 	struct pxs *t = test->priv;
 	struct page *page = t->page;
 	LIST_HEAD(pages);
@@ -512,7 +512,7 @@ static void pxs_migrate(struct kunit *test)
 	pxs_shares(test, &t->a, 9);
 	pxs_shares(test, &t->b, 5);
 	pxs_intact(test, 3);
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_SHMEM), shmem);
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_SHMEM), shmem);
 }
 
 /* --------------------------------------------------------------- an area -- */

@@ -108,8 +108,8 @@ static int pxt_init(struct kunit *test)
 	test->priv = t;
 	t->owner.pxa.ops = &pxt_pxa_ops;
 	t->second.pxa.ops = &pxt_pxa_ops;
-	t->shared = pxt_gauge(NR_PXA_SHARED);
-	t->sharing = pxt_gauge(NR_PXA_SHARING);
+	t->shared = pxa_node_state(NR_PXA_SHARED);
+	t->sharing = pxa_node_state(NR_PXA_SHARING);
 	t->problems = pxa_debug_problems();
 
 	mnt = kern_mount(&pxt_fs_type);
@@ -155,8 +155,8 @@ static void pxt_exit(struct kunit *test)
 	if (t->mnt)
 		kern_unmount(t->mnt);
 	/* Eviction has emptied all slots. */
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_PXA_SHARED), t->shared);
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_PXA_SHARING), t->sharing);
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_PXA_SHARED), t->shared);
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_PXA_SHARING), t->sharing);
 	KUNIT_EXPECT_EQ(test, pxa_debug_problems(), t->problems);
 }
 
@@ -166,9 +166,9 @@ static void pxt_gauges(struct kunit *test, unsigned long shared,
 {
 	struct pxt *t = test->priv;
 
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_PXA_SHARED) - t->shared,
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_PXA_SHARED) - t->shared,
 			shared);
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_PXA_SHARING) - t->sharing,
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_PXA_SHARING) - t->sharing,
 			sharing);
 }
 
@@ -492,9 +492,9 @@ static void pxt_state(struct pxt_state *s, struct page *page,
 	s->flags = page->flags & ~(1UL << PG_waiters);
 	s->count = page_count(page);
 	s->nrpages = f->mapping->nrpages;
-	s->file_pages = pxt_gauge(NR_FILE_PAGES);
-	s->shared = pxt_gauge(NR_PXA_SHARED);
-	s->sharing = pxt_gauge(NR_PXA_SHARING);
+	s->file_pages = pxa_node_state(NR_FILE_PAGES);
+	s->shared = pxa_node_state(NR_PXA_SHARED);
+	s->sharing = pxa_node_state(NR_PXA_SHARING);
 	s->merges = pxa_event(PXA_MERGE);
 }
 
@@ -549,7 +549,7 @@ static void pxa_protect_dissolve(struct kunit *test)
 	pxt_gauges(test, 1, 0);
 	KUNIT_EXPECT_GT(test, page->index, (pgoff_t)PXT_PAGES);
 	KUNIT_EXPECT_EQ(test, t->a.mapping->nrpages, 1UL);
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_FILE_PAGES),
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_FILE_PAGES),
 			before.file_pages);
 
 	lock_page(page);
@@ -635,7 +635,7 @@ static void pxa_merge_pages(struct kunit *test)
 	pxt_gauges(test, 1, 1);
 	KUNIT_EXPECT_EQ(test, pxa_event(PXA_MERGE), merges + 1);
 	KUNIT_EXPECT_EQ(test, t->b.mapping->nrpages, before.nrpages);
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_FILE_PAGES),
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_FILE_PAGES),
 			before.file_pages - 1);
 
 	/* Nobody but the case knows it, so that it is freed now. */
@@ -1003,7 +1003,7 @@ static void pxa_break_copies(struct kunit *test)
 	struct page *copy;
 
 	pxt_share(test);
-	files = pxt_gauge(NR_FILE_PAGES);
+	files = pxa_node_state(NR_FILE_PAGES);
 	KUNIT_EXPECT_EQ(test, pxt_break_alias(t, &t->b, 5), 0);
 
 	pxt_ordinary(test, &t->b, 5);
@@ -1012,7 +1012,7 @@ static void pxa_break_copies(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, page_count(copy), 1);
 	KUNIT_EXPECT_TRUE(test, PageLRU(copy));
 	KUNIT_EXPECT_EQ(test, t->b.mapping->nrpages, 1UL);
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_FILE_PAGES), files + 1);
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_FILE_PAGES), files + 1);
 	KUNIT_EXPECT_EQ(test, pxa_event(PXA_BREAK), breaks + 1);
 
 	/* What is written there is written nowhere else. */
@@ -1500,7 +1500,7 @@ static void pxa_reclaim_page(struct kunit *test)
 
 	pxt_share(test);
 	page = t->page;
-	files = pxt_gauge(NR_FILE_PAGES);
+	files = pxa_node_state(NR_FILE_PAGES);
 	lock_page(page);
 	KUNIT_EXPECT_EQ(test, isolate_lru_page(page), 0);
 	/* Both the case and the isolation have a reference: one too many. */
@@ -1533,7 +1533,7 @@ static void pxa_reclaim_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->b.mapping->nrexceptional, 0UL);
 	KUNIT_EXPECT_EQ(test, t->owner.released, 1u);
 	KUNIT_EXPECT_EQ(test, pxa_event(PXA_RECLAIM), reclaims + 1);
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_FILE_PAGES), files - 1);
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_FILE_PAGES), files - 1);
 	pxt_gauges(test, 0, 0);
 
 	put_page(pxt_read(test, &t->a, 1));
@@ -1681,11 +1681,11 @@ static void pxa_migrate(struct kunit *test)
 	pxt_share(test);
 	old = t->page;
 	SetPageActive(old);
-	files = pxt_gauge(NR_FILE_PAGES);
+	files = pxa_node_state(NR_FILE_PAGES);
 	KUNIT_EXPECT_EQ(test, pxt_migrate_page(test), 0);
 	KUNIT_EXPECT_PTR_NE(test, t->page, old);
 	KUNIT_EXPECT_TRUE(test, PageActive(t->page));
-	KUNIT_EXPECT_EQ(test, pxt_gauge(NR_FILE_PAGES), files);
+	KUNIT_EXPECT_EQ(test, pxa_node_state(NR_FILE_PAGES), files);
 	pxt_migrated(test);
 }
 

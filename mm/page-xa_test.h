@@ -4,8 +4,6 @@
 #define _MM_PAGE_XA_TEST_H
 
 #include <kunit/test.h>
-#include <linux/cpumask.h>
-#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/fs_context.h>
 #include <linux/highmem.h>
@@ -26,25 +24,6 @@ struct pxt_file {
 	struct address_space	*mapping;
 	u8			last[PXT_PAGES];
 };
-
-/*
- * A cpu that folds its part of a gauge into the sum has it in neither for a moment,
- * which may be long where cpus are those of a guest.
- */
-static unsigned long pxt_gauge(enum node_stat_item item)
-{
-	unsigned long was, is = pxa_node_state(item);
-	int i;
-
-	for (i = 0; i < 100 && num_online_cpus() > 1; i++) {
-		was = is;
-		msleep(20);
-		is = pxa_node_state(item);
-		if (is == was)
-			break;
-	}
-	return is;
-}
 
 static void pxt_fill(struct page *page, u8 last)
 {
