@@ -333,6 +333,7 @@ static void nodes_apart_late(void)
 
 #define MEMORY "/sys/devices/system/memory/"
 #define OFFLINE_SECONDS	60
+#define OFFLINE_TRIES	6
 
 /* The block of memory that has the page goes; false if it can't. */
 static bool offline(uint64_t pfn, char *block, size_t len)
@@ -351,21 +352,42 @@ static bool offline(uint64_t pfn, char *block, size_t len)
 	return !err;
 }
 
+/*
+ * Until this process ends.  The end of a node is taken first, where a block often has
+ * holes, or pages of two nodes, and can't go.
+ */
+static void take_memory(int node)
+{
+	unsigned long mask = 1UL << node;
+	size_t len = 64 << 20;
+	char *mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0);
+
+	REQ(mem != MAP_FAILED);
+	REQ(syscall(__NR_mbind, mem, len, MPOL_PREFERRED, &mask, 8 * sizeof(mask),
+		    0) == 0);
+	memset(mem, 1, len);
+}
+
 /* Shared pages are where all pages of files are: in memory that may go. */
 static void memory_offline(void)
 {
 	char block[128];
 	struct pair p;
 	uint64_t pfn;
-	int i;
+	int i, node;
 
 	pair_setup(&p, PROT_READ, MAP_SHARED);
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < OFFLINE_TRIES; i++) {
 		pfn = page_pfn(p.a.map + psz);
 		if (offline(pfn, block, sizeof(block)))
 			break;
+		ksft_print_msg("%s: %s\n", block, strerror(errno));
+		node = other_node(p.a.map + psz);
+		take_memory(node);
+		move_to(p.a.map + psz, node);
 	}
-	if (i == 3)
+	if (i == OFFLINE_TRIES)
 		pxa_skip("the memory that has the page does not go offline");
 	REQ(page_pfn(p.a.map + psz) != pfn);
 	REQ(page_pfn(p.b.map + 3 * psz) != pfn);
@@ -750,7 +772,7 @@ static const struct pxa_test tests[] = {
 	T(uprobe),
 	T(khugepaged_shmem),
 	T(khugepaged_text),
-	{ "memory_offline", memory_offline, 4 * OFFLINE_SECONDS },
+	{ "memory_offline", memory_offline, (OFFLINE_TRIES + 1) * OFFLINE_SECONDS },
 };
 
 int main(int argc, char **argv)
