@@ -349,6 +349,8 @@ static bool offline(uint64_t pfn, char *block, size_t len)
 	alarm(OFFLINE_SECONDS);
 	err = write_str(block, "offline");
 	op_end();
+	if (err)
+		ksft_print_msg("%s: %s\n", block, strerror(-err));
 	return !err;
 }
 
@@ -382,7 +384,6 @@ static void memory_offline(void)
 		pfn = page_pfn(p.a.map + psz);
 		if (offline(pfn, block, sizeof(block)))
 			break;
-		ksft_print_msg("%s: %s\n", block, strerror(errno));
 		node = other_node(p.a.map + psz);
 		take_memory(node);
 		move_to(p.a.map + psz, node);
