@@ -2165,22 +2165,23 @@ static void *shared_memory(size_t len)
 
 /*
  * A page fault whose allocation is made to fail calls the OOM killer; these are
- * whom it finds. Where one CPU is shared by all, it takes a while to replace them.
+ * whom it finds. Where one CPU is shared by all, it takes a while to replace them,
+ * so the parent says who they are, before they run.
  */
 static void keep_victims(void)
 {
 	static pid_t victims[8];
+	char path[64];
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(victims); i++) {
 		if (victims[i] && !waitpid(victims[i], NULL, WNOHANG))
 			continue;
 		victims[i] = must(fork());
-		if (victims[i])
-			continue;
-		write_str("/proc/self/oom_score_adj", "1000");
-		for (;;)
+		while (!victims[i])
 			pause();
+		sprintf(path, "/proc/%d/oom_score_adj", victims[i]);
+		write_str(path, "1000");
 	}
 }
 
@@ -2664,6 +2665,7 @@ int main(int argc, char **argv)
 			die("cannot set vm.ksm_file: kernel without KSM_FILE?");
 		ksm_write("run", 1);
 	}
+	keep_victims();
 	start_faults();
 	s->begin = now();
 	printf("torture: fs %s seed %llu seconds %s processes %d sharing %d faults %d, %ld cpus\n",
