@@ -822,6 +822,11 @@ static void btrfs_send(void)
 	for (i = 0; i < PAIR_PAGES; i++)
 		if (!memmem(stream, len, p.b.shadow + i * psz, psz))
 			FAIL("page %zu is not in what was sent", i);
+	/* it looks up locked pages: what it read is the snapshot's alone now */
+	pf_touch(&p.a);
+	pf_touch(&p.b);
+	for (i = 0; i < PAIR_PAGES; i++)
+		must_not_share(p.a.map + i * psz, p.b.map + i * psz);
 	pair_check(&p);
 	close(from);
 	snapshot_destroy(&p, fd);
