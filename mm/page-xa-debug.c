@@ -450,10 +450,14 @@ static struct page *pxa_debug_next(unsigned long seqnr, struct pxa **found)
 			break;
 		pxa->debug.seqnr = seqnr;
 		list_move_tail(&pxa->debug.list, &pxa_debug_list);
-		page = pfn_to_page(pxa->pfn);
-		/* Else it is about to be freed. */
-		if (!get_page_unless_zero(page))
+		page = pfn_to_page(READ_ONCE(pxa->pfn));
+		/* Else it is about to be freed, or it was migrated, and is another one. */
+		if (!get_page_unless_zero(page)) {
 			page = NULL;
+		} else if (page_to_pfn(page) != READ_ONCE(pxa->pfn)) {
+			put_page(page);
+			page = NULL;
+		}
 		*found = pxa;
 	}
 	spin_unlock(&pxa_debug_lock);

@@ -49,7 +49,7 @@ int pxa_shmem_get(struct page **pagep, struct address_space *mapping,
 	unlock_page(page);
 	switch (pxa_break_put(page, mapping, index)) {
 	case -ENOMEM:
-		return -ENOMEM;
+		return vmf && pxa_fault_again(vmf, mapping) ? -EEXIST : -ENOMEM;
 	case -EHWPOISON:
 		return -EIO;
 	default:
@@ -57,29 +57,39 @@ int pxa_shmem_get(struct page **pagep, struct address_space *mapping,
 	}
 }
 
-/**
- * pxa_shmem_sgp - how to get a page for a read that has to allocate
- * @mapping: the file's mapping
- * @index: offset in @mapping, in pages
- * @sgp: as without protected pages: SGP_CACHE for splice and the kernel itself
- *
- * Return: @sgp, or SGP_READ if there is a protected page that need not be
- * unshared to be read.
- */
-enum sgp_type pxa_shmem_sgp(struct address_space *mapping, pgoff_t index,
-			    enum sgp_type sgp)
+/* Is there a protected page at this moment? */
+static bool pxa_shmem_shared(struct address_space *mapping, pgoff_t index)
 {
-	struct page *page;
+	struct page *page = find_get_page(mapping, index);
+	bool shared = page && PageXA(page);
 
-	if (sgp != SGP_CACHE)
-		return sgp;
-	page = find_get_page(mapping, index);
-	if (!page)
-		return sgp;
-	if (PageXA(page))
-		sgp = SGP_READ;
-	put_page(page);
-	return sgp;
+	if (page)
+		put_page(page);
+	return shared;
+}
+
+/**
+ * pxa_shmem_read - shmem_getpage() for a read
+ * @inode: of shmem
+ * @index: offset in the file, in pages
+ * @pagep: the page, locked and with a reference; NULL if there is none
+ * @sgp: SGP_CACHE, for splice and the kernel itself, or SGP_READ
+ *
+ * A protected page is not unshared to be read.
+ *
+ * Return: as shmem_getpage(); with SGP_CACHE there is a page if it is 0.
+ */
+int pxa_shmem_read(struct inode *inode, pgoff_t index, struct page **pagep,
+		   enum sgp_type sgp)
+{
+	if (sgp == SGP_CACHE && pxa_shmem_shared(inode->i_mapping, index)) {
+		int err = shmem_getpage(inode, index, pagep, SGP_READ);
+
+		if (err || *pagep)
+			return err;
+		/* A hole was punched meanwhile. */
+	}
+	return shmem_getpage(inode, index, pagep, sgp);
 }
 
 /**

@@ -39,17 +39,17 @@ static inline bool pxa_shmem_truncate(struct address_space *mapping,
 
 int pxa_shmem_get(struct page **pagep, struct address_space *mapping,
 		  pgoff_t index, enum sgp_type sgp, struct vm_fault *vmf);
-enum sgp_type pxa_shmem_sgp(struct address_space *mapping, pgoff_t index,
-			    enum sgp_type sgp);
+int pxa_shmem_read(struct inode *inode, pgoff_t index, struct page **pagep,
+		   enum sgp_type sgp);
 void pxa_shmem_getpage(struct inode *inode, pgoff_t index,
 		       struct page **pagep);
 
 #else
 
-static inline enum sgp_type pxa_shmem_sgp(struct address_space *mapping,
-					  pgoff_t index, enum sgp_type sgp)
+static inline int pxa_shmem_read(struct inode *inode, pgoff_t index,
+				 struct page **pagep, enum sgp_type sgp)
 {
-	return sgp;
+	return shmem_getpage(inode, index, pagep, sgp);
 }
 
 static inline int pxa_shmem_get(struct page **pagep,

@@ -349,6 +349,48 @@ static void pxs_getpage(struct kunit *test)
 	pxs_intact(test, 1);
 }
 
+struct pxs_read_work {
+	struct work_struct	work;
+	struct inode		*inode;
+	struct page		*page;
+	int			ret;
+};
+
+static void pxs_read_work(struct work_struct *work)
+{
+	struct pxs_read_work *w =
+		container_of(work, struct pxs_read_work, work);
+
+	w->ret = pxa_shmem_read(w->inode, 9, &w->page, SGP_CACHE);
+}
+
+/* Who splices waits for the page, which is gone then: a pipe takes no hole. */
+static void pxs_read_hole(struct kunit *test)
+{
+	struct pxs *t = test->priv;
+	struct pxs_read_work w = { .inode = t->a.inode };
+	int ms;
+
+	INIT_WORK_ONSTACK(&w.work, pxs_read_work);
+	lock_page(t->page);
+	schedule_work(&w.work);
+	for (ms = 0; ms < 10000 && !PageWaiters(t->page); ms += 20)
+		msleep(20);
+	KUNIT_EXPECT_TRUE(test, PageWaiters(t->page));
+	KUNIT_EXPECT_EQ(test, pxa_drop_alias(t->page, t->a.mapping, 9), 0);
+	unlock_page(t->page);
+	flush_work(&w.work);
+	destroy_work_on_stack(&w.work);
+
+	KUNIT_EXPECT_EQ(test, w.ret, 0);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, w.page);
+	KUNIT_EXPECT_PTR_NE(test, w.page, t->page);
+	KUNIT_EXPECT_TRUE(test, PageUptodate(w.page));
+	unlock_page(w.page);
+	put_page(w.page);
+	pxs_intact(test, 2);
+}
+
 static void pxs_nomem(struct kunit *test)
 {
 	struct pxs *t = test->priv;
@@ -648,6 +690,45 @@ static void pxs_mm_merge_stored(struct kunit *test)
 	pxs_intact(test, 1);
 }
 
+static vm_fault_t pxs_write_fault(struct pxs *t, pgoff_t index)
+{
+	vm_fault_t ret;
+
+	mmap_read_lock(t->mm);
+	ret = handle_mm_fault(t->vma, pxt_addr(index),
+			      FAULT_FLAG_WRITE | FAULT_FLAG_USER, NULL);
+	mmap_read_unlock(t->mm);
+	lru_add_drain_all();
+	return ret;
+}
+
+/* Others are faster, each time: no reason to kill anybody. */
+static void pxs_mm_write_again(struct kunit *test)
+{
+	struct pxs *t = test->priv;
+	struct page *page;
+
+	/* Not mapped: shmem looks it up once more. */
+	pxs_mmap(test);
+	t->owner.nomem = PXA_TRIES;
+	KUNIT_EXPECT_EQ(test, pxs_write_fault(t, 1) & VM_FAULT_ERROR, 0u);
+	KUNIT_EXPECT_EQ(test, t->owner.nomem, 0u);
+	pxs_ordinary(test, &t->a, 1);
+	pxs_intact(test, 2);
+
+	/* Mapped: the store faults once more. */
+	page = pxs_gup(test, 9, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(page));
+	put_page(page);
+	t->owner.nomem = PXA_TRIES;
+	KUNIT_EXPECT_EQ(test, pxs_write_fault(t, 9) & VM_FAULT_ERROR, 0u);
+	KUNIT_EXPECT_EQ(test, t->owner.nomem, 0u);
+	pxs_intact(test, 2);
+	KUNIT_EXPECT_EQ(test, pxs_write_fault(t, 9) & VM_FAULT_ERROR, 0u);
+	pxs_ordinary(test, &t->a, 9);
+	pxs_intact(test, 1);
+}
+
 static void pxs_mm_write(struct kunit *test)
 {
 	struct pxs *t = test->priv;
@@ -681,6 +762,7 @@ static struct kunit_case pxs_cases[] = {
 	KUNIT_CASE(pxs_no_mix),
 	KUNIT_CASE(pxs_zone),
 	KUNIT_CASE(pxs_getpage),
+	KUNIT_CASE(pxs_read_hole),
 	KUNIT_CASE(pxs_nomem),
 	KUNIT_CASE(pxs_invalidate),
 	KUNIT_CASE(pxs_reclaim),
@@ -693,6 +775,7 @@ static struct kunit_case pxs_cases[] = {
 	KUNIT_CASE(pxs_mm_merge),
 	KUNIT_CASE(pxs_mm_merge_stored),
 	KUNIT_CASE(pxs_mm_write),
+	KUNIT_CASE(pxs_mm_write_again),
 	{}
 };
 

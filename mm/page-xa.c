@@ -377,16 +377,19 @@ static bool pxa_page_dirty(struct page *page)
 }
 
 /*
- * Not with __GFP_FS: btrfs allocates here, and reclaim could evict the inode of
- * @page, or one that shares the page it is merged into, and wait for a lock that
- * is held here.
+ * As reclaim does, and for its reason, no reclaim inside: btrfs allocates here. It
+ * could evict the inode of @page, or one that shares the page it is merged into, and
+ * wait for a lock that is held here, or swap to a loop device whose file needs one
+ * of them. btrfs does not take an allocation that fails.
  */
 static bool pxa_release_private(struct page *page,
 				struct address_space *mapping)
 {
 	bool entered = pxa_debug_enter(page);
+	unsigned int flags = memalloc_noreclaim_save();
 	bool ret = try_to_release_page(mapping, page, GFP_NOFS);
 
+	memalloc_noreclaim_restore(flags);
 	pxa_debug_leave(entered);
 	return ret;
 }
@@ -1095,6 +1098,24 @@ bool __pxa_filemap_fault(struct vm_fault *vmf, struct page *page)
 }
 
 /**
+ * pxa_fault_again - is a write fault for which there was no memory to be repeated?
+ * @vmf: the fault
+ * @mapping: the file's mapping
+ *
+ * Others may have taken the room each time, below the limit of a group. VM_FAULT_OOM
+ * would let pagefault_out_of_memory() of v5.9 kill a process of any group then.
+ *
+ * Context: as for pxa_make_room().
+ * Return: true if there was memory a moment ago.
+ */
+bool pxa_fault_again(struct vm_fault *vmf, struct address_space *mapping)
+{
+	return (vmf->flags & FAULT_FLAG_USER) &&
+	       !fatal_signal_pending(current) &&
+	       !pxa_make_room(mapping_gfp_mask(mapping));
+}
+
+/**
  * pxa_wp_fault - write to a protected page through a shared mapping
  * @vmf: the fault; vmf->page is protected, vmf->pte mapped and locked
  *
@@ -1106,14 +1127,15 @@ vm_fault_t pxa_wp_fault(struct vm_fault *vmf)
 	__releases(vmf->ptl)
 {
 	struct vm_area_struct *vma = vmf->vma;
+	struct address_space *mapping = vma->vm_file->f_mapping;
 	struct page *page = vmf->page;
 
 	get_page(page);
 	pte_unmap_unlock(vmf->pte, vmf->ptl);
-	switch (pxa_break_put(page, vma->vm_file->f_mapping,
+	switch (pxa_break_put(page, mapping,
 			      linear_page_index(vma, vmf->address))) {
 	case -ENOMEM:
-		return VM_FAULT_OOM;
+		return pxa_fault_again(vmf, mapping) ? 0 : VM_FAULT_OOM;
 	case -EHWPOISON:
 		return VM_FAULT_HWPOISON;
 	default:
@@ -1156,11 +1178,14 @@ int __pxa_invalidate2(struct address_space *mapping, pgoff_t index,
 		unlock_page(page);
 		return 0;
 	}
-	unlock_page(page);
-
-	/* If it was broken since the lookup, the slot has a copy of it. */
+	/*
+	 * If it was broken since the lookup, the slot has a copy of it. The lock is
+	 * what keeps @page itself away.
+	 */
 	now = xa_load(&mapping->i_pages, index);
-	if (!now || xa_is_value(now) || now == page)
+	VM_BUG_ON_PAGE(now == page, page);
+	unlock_page(page);
+	if (!now || xa_is_value(now))
 		return 0;
 	return invalidate_inode_pages2_range(mapping, index, index);
 }

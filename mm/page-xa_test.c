@@ -12,9 +12,11 @@
 #include <linux/kmsg_dump.h>
 #include <linux/migrate.h>
 #include <linux/pagevec.h>
+#include <linux/pipe_fs_i.h>
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/splice.h>
 #include <linux/swap.h>
 #include <linux/swapops.h>
 #include <linux/vmstat.h>
@@ -916,6 +918,64 @@ static void pxa_refused_poisoned(struct kunit *test)
 
 	pxt_on_release = NULL;
 	pxt_accepted(test, old, &t->b, 2);
+}
+
+/* What the filesystem allocates enters neither a filesystem nor reclaim. */
+static void pxa_release_context(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct page *old;
+
+	pxt_release_gfp = __GFP_FS;
+	pxt_release_flags = 0;
+	pxt_share(test);
+	old = pxt_read(test, &t->b, 2);
+	pxt_set_private(old);
+	pxt_accepted(test, old, &t->b, 2);
+	KUNIT_EXPECT_FALSE(test, pxt_release_gfp & __GFP_FS);
+	KUNIT_EXPECT_TRUE(test, pxt_release_flags & PF_MEMALLOC);
+	KUNIT_EXPECT_FALSE(test, current->flags & PF_MEMALLOC);
+}
+
+/* The last reference of a page that nobody looks at is that of its slot. */
+static void pxa_unpoison(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct page *page;
+
+	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
+		return;
+	pxt_protect(test, &t->a, 1);
+	page = t->page;
+	SetPageHWPoison(page);
+	put_page(page);
+	KUNIT_ASSERT_EQ(test, page_count(page), 1);
+	KUNIT_EXPECT_EQ(test, unpoison_memory(page_to_pfn(page)), 0);
+	KUNIT_ASSERT_EQ(test, page_count(page), 1);
+	get_page(page);
+	KUNIT_EXPECT_TRUE(test, PageHWPoison(page));
+	ClearPageHWPoison(page);
+	pxt_shares(test, &t->a, 1, true);
+	pxt_intact(test, 1);
+}
+
+/* A pipe may have a page of the file for its own, but not that of several. */
+static void pxa_steal(struct kunit *test)
+{
+	struct pxt *t = test->priv;
+	struct pipe_buffer buf = {
+		.len	= PAGE_SIZE,
+		.ops	= &page_cache_pipe_buf_ops,
+	};
+
+	pxt_share(test);
+	buf.page = t->page;
+	KUNIT_EXPECT_FALSE(test, pipe_buf_try_steal(NULL, &buf));
+	KUNIT_EXPECT_FALSE(test, PageLocked(t->page));
+	pxt_shares(test, &t->a, 1, true);
+	pxt_shares(test, &t->a, 9, true);
+	pxt_shares(test, &t->b, 5, true);
+	pxt_intact(test, 3);
 }
 
 static void pxa_refused_file(struct kunit *test)
@@ -2691,6 +2751,9 @@ static struct kunit_case pxa_cases[] = {
 	KUNIT_CASE(pxa_refused_private),
 	KUNIT_CASE(pxa_refused_late),
 	KUNIT_CASE(pxa_refused_poisoned),
+	KUNIT_CASE(pxa_release_context),
+	KUNIT_CASE(pxa_unpoison),
+	KUNIT_CASE(pxa_steal),
 	KUNIT_CASE(pxa_refused_file),
 	KUNIT_CASE(pxa_refused_page),
 	KUNIT_CASE(pxa_refused_eof),

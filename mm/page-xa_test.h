@@ -12,6 +12,7 @@
 #include <linux/page-xa.h>
 #include <linux/pagemap.h>
 #include <linux/pseudo_fs.h>
+#include <linux/sched.h>
 #include <linux/swap.h>
 
 #define PXT_MAGIC	0x70786174
@@ -58,6 +59,9 @@ static int pxt_readpage(struct file *file, struct address_space *mapping,
 
 /* What happens meanwhile. */
 static void (*pxt_on_release)(struct page *page);
+/* How a page with private data was given up last. */
+static gfp_t pxt_release_gfp;
+static unsigned int pxt_release_flags;
 
 /* Private data is a bare flag here; a page with a number keeps it. */
 static int pxt_releasepage(struct address_space *mapping, struct page *page,
@@ -65,6 +69,8 @@ static int pxt_releasepage(struct address_space *mapping, struct page *page,
 {
 	if (page_private(page))
 		return 0;
+	pxt_release_gfp = gfp;
+	pxt_release_flags = current->flags;
 	if (pxt_on_release)
 		pxt_on_release(page);
 	ClearPagePrivate(page);

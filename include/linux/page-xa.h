@@ -216,6 +216,7 @@ int pxa_copy_break(struct pxa *pxa, struct page *page,
 int pxa_break_alias(struct page *page, struct address_space *mapping,
 		    pgoff_t index);
 int pxa_make_room(gfp_t gfp);
+bool pxa_fault_again(struct vm_fault *vmf, struct address_space *mapping);
 int pxa_break_put(struct page *page, struct address_space *mapping,
 		  pgoff_t index);
 int pxa_drop_alias(struct page *page, struct address_space *mapping,
