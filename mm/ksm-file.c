@@ -650,7 +650,9 @@ static struct page *ksm_file_cand_get(const struct ksm_file_cand *cand)
 
 /*
  * Is the place of a candidate in an area that is still advised?  Its page is
- * locked, which pins the mapping.  The area may be gone since it was scanned.
+ * locked, which pins the mapping.  The area may be gone since it was scanned.  Not
+ * asked is whether this area is one of who may read the file: with the lock of the
+ * mapping held, a filesystem must not allocate for that.
  */
 static bool ksm_file_cand_advised(const struct ksm_file_cand *cand)
 {
@@ -1227,6 +1229,9 @@ void ksm_file_scan(unsigned int npages, const struct ksm_file_params *params)
 int ksm_file_unmerge_vma(struct vm_area_struct *vma, unsigned long start,
 			 unsigned long end)
 {
+	/* mremap() of no page at all, which asks for another area of the same. */
+	if (start == end)
+		return 0;
 	/* Also if the file has become one that is not scanned any more. */
 	if (!vma->vm_file ||
 	    !(file_inode(vma->vm_file)->i_sb->s_type->fs_flags & FS_ALLOW_PXA))
@@ -1473,9 +1478,13 @@ static ssize_t file_domain_store(struct kobject *kobj,
 				 struct kobj_attribute *attr, const char *buf,
 				 size_t count)
 {
-	char *text = kstrndup(buf, count, GFP_KERNEL);
 	int err, parts;
+	char *text;
 
+	/* Root of a container may have sysfs, too. */
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	text = kstrndup(buf, count, GFP_KERNEL);
 	if (!text)
 		return -ENOMEM;
 	parts = ksm_file_parse_parts(text);
@@ -1506,6 +1515,8 @@ static ssize_t file_content_store(struct kobject *kobj,
 	bool zero = sysfs_streq(buf, "zero");
 	int err;
 
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
 	if (!zero && !sysfs_streq(buf, "any"))
 		return -EINVAL;
 	if (mutex_lock_interruptible(&ksm_thread_mutex))
@@ -1548,24 +1559,21 @@ static ssize_t file_full_scans_show(struct kobject *kobj,
 
 static struct kobj_attribute file_full_scans_attr = __ATTR_RO(file_full_scans);
 
-static ssize_t file_pages_unshared_show(struct kobject *kobj,
-					struct kobj_attribute *attr, char *buf)
-{
-	return sprintf(buf, "%lu\n", READ_ONCE(ksm_file_nr_cands));
-}
-
-/* Who could watch them move would know what others have in memory. */
-static struct kobj_attribute file_pages_unshared_attr =
-	__ATTR_RO_MODE(file_pages_unshared, 0400);
-
+/*
+ * Who could watch them move would know what others have in memory, and root of a
+ * container may read files of mode 0400, too.
+ */
 #define KSM_FILE_COUNTER(name, expr)					\
 static ssize_t name##_show(struct kobject *kobj,			\
 			   struct kobj_attribute *attr, char *buf)	\
 {									\
+	if (__pxa_stat_hidden(NULL))					\
+		return -EPERM;						\
 	return sprintf(buf, "%lu\n", expr);				\
 }									\
 static struct kobj_attribute name##_attr = __ATTR_RO_MODE(name, 0400)
 
+KSM_FILE_COUNTER(file_pages_unshared, READ_ONCE(ksm_file_nr_cands));
 KSM_FILE_COUNTER(file_pages_shared, pxa_node_state(NR_PXA_SHARED));
 KSM_FILE_COUNTER(file_pages_unswappable, READ_ONCE(ksm_file_nr_unswappable));
 KSM_FILE_COUNTER(file_pages_sharing, pxa_node_state(NR_PXA_SHARING));

@@ -677,6 +677,12 @@ static void ksm_file_area(struct kunit *test)
 	kft_shares(test, &t->a, 2, &t->a, 11);
 	ksm_file_address = address;
 
+	/* Nothing is nothing, at the start of a file as well. */
+	vma.vm_pgoff = 0;
+	KUNIT_EXPECT_EQ(test, ksm_file_unmerge_vma(&vma, vma.vm_start,
+						   vma.vm_start), 0);
+	vma.vm_pgoff = 2;
+	kft_counts(test, 1, 8, 0);
 	ksm_file_unmerge_vma(&vma, vma.vm_start + PAGE_SIZE,
 			     vma.vm_start + 5 * PAGE_SIZE);
 	pxt_ordinary(test, &t->a, 3);

@@ -6,6 +6,8 @@
 #include "pxa_util.h"
 #include <dirent.h>
 #include <grp.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 
 #define KSM_DIR		"/sys/kernel/mm/ksm/"
@@ -502,6 +504,57 @@ static long hidden(const char *path, const char *name)
 	return v;
 }
 
+/* What root of a container may not do either. */
+static void drop_capability(unsigned int capability)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	REQ(syscall(SYS_capget, &header, data) == 0);
+	data[capability / 32].effective &= ~(1u << capability % 32);
+	data[capability / 32].permitted &= ~(1u << capability % 32);
+	REQ(syscall(SYS_capset, &header, data) == 0);
+}
+
+static void counters_not_for_containers(void)
+{
+	static const struct { const char *name, *text; } rules[] = {
+		{ "file_domain", "none" }, { "file_content", "any" },
+	};
+	char path[200], buf[64], old[64];
+	struct pair p;
+	size_t i;
+	pid_t pid;
+
+	defaults();
+	pair_setup(&p, PROT_READ, MAP_SHARED);
+	pid = fork();
+	REQ(pid >= 0);
+	if (!pid) {
+		drop_capability(CAP_SYS_ADMIN);
+		REQ(getuid() == 0);
+		for (i = 0; i < ARRAY_SIZE(counters); i++) {
+			snprintf(path, sizeof(path), KSM_DIR "%s", counters[i]);
+			if (read_str(path, buf, sizeof(buf)) != -EPERM)
+				FAIL("root of a container may read %s", counters[i]);
+		}
+		for (i = 0; i < ARRAY_SIZE(rules); i++) {
+			snprintf(path, sizeof(path), KSM_DIR "%s", rules[i].name);
+			REQ(read_str(path, old, sizeof(old)) == 0);
+			if (write_str(path, rules[i].text) != -EPERM)
+				FAIL("root of a container may write %s", rules[i].name);
+			REQ(read_str(path, buf, sizeof(buf)) == 0);
+			REQ(!strcmp(old, buf));
+		}
+		_exit(0);
+	}
+	wait_child(pid);
+	pair_still_shared(&p, -1);
+	pair_check(&p);
+}
+
 static void counters_not_for_all(void)
 {
 	static const char * const knobs[] = {
@@ -882,6 +935,7 @@ static const struct pxa_test tests[] = {
 	{ "domain_values", domain_values, 0 },
 	{ "zero_only", zero_only, 0 },
 	{ "counters_not_for_all", counters_not_for_all, 0 },
+	{ "counters_not_for_containers", counters_not_for_containers, 0 },
 	{ "exec_only", exec_only, 0 },
 	{ "aliases_are_charged", aliases_are_charged, 400 },
 	{ "copies_are_charged", copies_are_charged, 0 },

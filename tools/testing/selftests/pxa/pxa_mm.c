@@ -177,6 +177,27 @@ static void mremap_shrink_and_grow(void)
 	pair_check(&p);
 }
 
+/* An old size of 0 asks for another area of the same, of which nothing is lost. */
+static void mremap_duplicate(void)
+{
+	unsigned char *again;
+	struct pair p;
+	size_t i;
+
+	pair_setup(&p, PROT_READ | PROT_WRITE, MAP_SHARED);
+	again = OP(mremap(p.a.map, 0, p.a.map_len, MREMAP_MAYMOVE));
+	REQ(again != MAP_FAILED && again != p.a.map);
+	pair_still_shared(&p, -1);
+	must_share(again + psz, p.b.map + 3 * psz);
+	pf_store(&p.a, again, psz + 1, 1, 50);
+	for (i = 0; i < p.a.size; i++)
+		if (op_load(again + i) != p.a.shadow[i])
+			FAIL("byte %zu of the new area is %#x", i, again[i]);
+	must_not_share(p.a.map + psz, p.b.map + 3 * psz);
+	REQ(munmap(again, p.a.map_len) == 0);
+	pair_check(&p);
+}
+
 static void mprotect_then_store(void)
 {
 	struct pair p;
@@ -748,6 +769,7 @@ static const struct pxa_test tests[] = {
 	T(fork_parent_stores),
 	T(mremap_move),
 	T(mremap_shrink_and_grow),
+	T(mremap_duplicate),
 	T(mprotect_then_store),
 	T(mprotect_dirty_pte),
 	T(mlock_and_write),
