@@ -64,9 +64,10 @@ summary()
 }
 
 # What torture or powercut has done, by its log; and what torture has seen if it
-# failed, for the log may be gone with the machine
+# failed, or how its guest ended, for the log may be gone with the machine
 figures()
 {
+	sed -n 's/^qemu-run: /   &/p' "$1"
 	sed -n 's/^torture: [0-9]* operations.*/   &/p; s/^powercut: passed.*/   &/p' "$1"
 	sed -n '/^torture: FAILED: /,$s/^torture: /   &/p' "$1" |
 		awk '!/torture: log/ || ++n > 52' | head -n 24

@@ -121,6 +121,43 @@ class Cut(unittest.TestCase):
             self.assertLess(RUN.lines(serial), 8)
 
 
+class Killed(unittest.TestCase):
+    def test_told(self):
+        saved = RUN.command_line
+        with tempfile.TemporaryDirectory() as folder:
+            log = os.path.join(folder, "log")
+            RUN.command_line = lambda *_: ["sh", "-c", "echo guest: status 0; kill -SEGV $$"]
+            args = types.SimpleNamespace(timeout=60, cut=None, quiet=True)
+            try:
+                ended = RUN.boot(args, "", log)
+            finally:
+                RUN.command_line = saved
+            with open(log, encoding="ascii") as handle:
+                code, said = RUN.judge(handle.read(), (), ended, 60)
+        self.assertEqual(code, 125)
+        self.assertIn("killed by SIGSEGV", said[0])
+
+
+class Disks(unittest.TestCase):
+    def test_no_bar_in_memory(self):
+        args = types.SimpleNamespace(
+            memory="1G", smp=4, kernel="k", icount=False, disk=["a,b", "c"], nbd=["n,m"],
+            serial=None, append="", args="")
+        command = RUN.command_line(args, "i")
+        drives = [value for name, value in zip(command, command[1:]) if name == "-drive"]
+        devices = [value for name, value in zip(command, command[1:]) if name == "-device"]
+        self.assertEqual([drive.partition(",format")[0] for drive in drives],
+                         ["file=a,,b", "file=c",
+                          "file.driver=nbd,file.server.type=unix,file.server.path=n,,m"])
+        for number, (drive, device) in enumerate(zip(drives, devices)):
+            self.assertIn(",if=none,id=disk%d" % number, drive)
+            words = device.split(",")
+            self.assertEqual(words[:2], ["virtio-blk-pci", "drive=disk%d" % number])
+            # virtio 1.0 and MSI-X have BARs in memory
+            self.assertEqual(set(words[2:]), {"disable-modern=on", "vectors=0"})
+        self.assertEqual(len(drives), len(devices))
+
+
 class Arguments(unittest.TestCase):
     def test_refused(self):
         for more, said in ((["--smp", "2", "--icount"], "one CPU"),

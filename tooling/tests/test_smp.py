@@ -116,6 +116,12 @@ class Smp(unittest.TestCase):
                          ["torture, xfs, 20 s, x86-64 with 4 CPUs"])
         self.assertIn("error: no QEMU", text)
 
+    def test_how_the_guest_ended(self):
+        status, _, text = self.smp(
+            torture="echo qemu-run: QEMU itself was killed by SIGSEGV >&2; exit 1")
+        self.assertEqual(status, 1)
+        self.assertIn("   qemu-run: QEMU itself was killed by SIGSEGV\n", text)
+
     def test_guest_hangs(self):
         status, results, text = self.smp("SMP_POWERCUT=2", powercut="exec sleep 60")
         self.assertEqual(status, 1)
