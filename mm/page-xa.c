@@ -1182,6 +1182,7 @@ int __pxa_invalidate2(struct address_space *mapping, pgoff_t index,
 	 * If it was broken since the lookup, the slot has a copy of it. The lock is
 	 * what keeps @page itself away.
 	 */
+	VM_BUG_ON_PAGE(!PageLocked(page), page);
 	now = xa_load(&mapping->i_pages, index);
 	VM_BUG_ON_PAGE(now == page, page);
 	unlock_page(page);

@@ -518,6 +518,19 @@ static void drop_capability(unsigned int capability)
 	REQ(syscall(SYS_capset, &header, data) == 0);
 }
 
+/* No counter can be read: for @err, by @who */
+static void counters_refused(int err, const char *who)
+{
+	char path[200], buf[64];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(counters); i++) {
+		snprintf(path, sizeof(path), KSM_DIR "%s", counters[i]);
+		if (read_str(path, buf, sizeof(buf)) != err)
+			FAIL("%s may read %s", who, counters[i]);
+	}
+}
+
 static void counters_not_for_containers(void)
 {
 	static const struct { const char *name, *text; } rules[] = {
@@ -535,11 +548,7 @@ static void counters_not_for_containers(void)
 	if (!pid) {
 		drop_capability(CAP_SYS_ADMIN);
 		REQ(getuid() == 0);
-		for (i = 0; i < ARRAY_SIZE(counters); i++) {
-			snprintf(path, sizeof(path), KSM_DIR "%s", counters[i]);
-			if (read_str(path, buf, sizeof(buf)) != -EPERM)
-				FAIL("root of a container may read %s", counters[i]);
-		}
+		counters_refused(-EPERM, "root of a container");
 		for (i = 0; i < ARRAY_SIZE(rules); i++) {
 			snprintf(path, sizeof(path), KSM_DIR "%s", rules[i].name);
 			REQ(read_str(path, old, sizeof(old)) == 0);
@@ -562,7 +571,7 @@ static void counters_not_for_all(void)
 		"file_max_unshared",
 	};
 	struct pair p;
-	char path[200], buf[64];
+	char path[200];
 	size_t i;
 	pid_t pid;
 
@@ -576,11 +585,7 @@ static void counters_not_for_all(void)
 	REQ(pid >= 0);
 	if (!pid) {
 		become_nobody();
-		for (i = 0; i < ARRAY_SIZE(counters); i++) {
-			snprintf(path, sizeof(path), KSM_DIR "%s", counters[i]);
-			if (read_str(path, buf, sizeof(buf)) != -EACCES)
-				FAIL("anybody may read %s", counters[i]);
-		}
+		counters_refused(-EACCES, "anybody");
 		for (i = 0; i < ARRAY_SIZE(knobs); i++) {
 			snprintf(path, sizeof(path), KSM_DIR "%s", knobs[i]);
 			if (write_str(path, "0") != -EACCES)
