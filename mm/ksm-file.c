@@ -439,8 +439,9 @@ static struct page *ksm_file_page_get(unsigned long pfn, void *mapping)
 
 	if (!page || !get_page_unless_zero(page))
 		return NULL;
-	if (!PageCompound(page) && READ_ONCE(page->mapping) == mapping &&
-	    trylock_page(page)) {
+	/* What slab has in place of the mapping may look like one. */
+	if (!PageSlab(page) && !PageCompound(page) &&
+	    READ_ONCE(page->mapping) == mapping && trylock_page(page)) {
 		if (page->mapping == mapping)
 			return page;
 		unlock_page(page);
@@ -813,18 +814,47 @@ static void ksm_file_scan_shared(struct page *page,
 			node->digest = ksm_file_digest(page, &node->domain,
 						       params);
 		}
-		/* Nobody shares it any more, and others may want to. */
-		if (ksm_file_node_unswappable(node) && node->pxa.nr == 1 &&
-		    READ_ONCE(ksm_file_nr_unswappable) >=
-		    READ_ONCE(ksm_file_max_unswappable) &&
-		    !pxa_dissolve(page, 1))
-			goto out;
 		/* Its hash entry was given up while it was full. */
 		if (node->pxa.nr < params->max_sharing)
 			ksm_file_node_hash(node);
 	}
-out:
 	unlock_page(page);
+}
+
+/*
+ * What can't be swapped takes up the bound even if nobody shares it any more. Without
+ * swap no reclaim meets it, and no scan if no process advises it: look for it here,
+ * in @npages nodes.
+ */
+static void ksm_file_make_room(unsigned int npages)
+{
+	while (npages--) {
+		unsigned long nr = READ_ONCE(ksm_file_nr_unswappable);
+		struct ksm_file_node *node;
+		struct page *page = NULL;
+
+		if (!nr || nr < READ_ONCE(ksm_file_max_unswappable))
+			return;
+
+		spin_lock(&ksm_file_node_lock);
+		node = list_first_entry_or_null(&ksm_file_nodes,
+						struct ksm_file_node, list);
+		if (node) {
+			list_rotate_left(&ksm_file_nodes);
+			if (ksm_file_node_unswappable(node))
+				page = ksm_file_node_get(node);
+		}
+		spin_unlock(&ksm_file_node_lock);
+		if (!node)
+			return;
+		if (page) {
+			if (page_is_ksm_file(page))
+				pxa_dissolve(page, 1);
+			unlock_page(page);
+			put_page(page);
+		}
+		cond_resched();
+	}
 }
 
 /*
@@ -1201,6 +1231,7 @@ void ksm_file_scan(unsigned int npages, const struct ksm_file_params *params)
 		lru_add_drain_all();
 		ksm_file_drained = true;
 	}
+	ksm_file_make_room(npages);
 
 	while (npages && likely(!freezing(current))) {
 		int done = ksm_file_scan_some(npages, params);

@@ -831,6 +831,7 @@ int pxa_dissolve(struct page *page, int refs)
 	struct pxa *pxa = page_pxa(page);
 	struct pxa_alias *alias;
 	struct address_space *mapping;
+	bool isolated;
 	pgoff_t index;
 	int err = -EBUSY;
 
@@ -847,8 +848,10 @@ int pxa_dissolve(struct page *page, int refs)
 	 * fork and munmap change both counts at once, but not under the page
 	 * lock: only without ptes is the number of references exact.
 	 */
+	/* See pxa_quiesce(). */
+	isolated = PageMlocked(page) && !isolate_lru_page(page);
 	pxa_unmap_slot(page, mapping, index, PXA_TTU_FLAGS);
-	if (!page_mapped(page) && page_count(page) == refs + 1) {
+	if (!page_mapped(page) && page_count(page) == refs + 1 + isolated) {
 		hlist_del(&alias->node);
 		pxa->nr = 0;
 		page->index = index;
@@ -862,6 +865,8 @@ int pxa_dissolve(struct page *page, int refs)
 		err = 0;
 	}
 	pxa_remap_slot(page, page, mapping, index);
+	if (isolated)
+		putback_lru_page(page);
 	if (!err) {
 		pxa_alias_free(alias);
 		pxa_release(page, pxa);

@@ -350,6 +350,38 @@ static void mlock_then_merge(void)
 	pair_check(&p);
 }
 
+/*
+ * A locked page that the other file has given up is written in place, as one that is
+ * not locked: the owner of locked memory does not have to pay for a copy.
+ */
+static void mlock_then_alone(void)
+{
+	uint64_t locked, other;
+	struct pair p;
+
+	pair_new(&p);
+	pair_map(&p, PROT_READ | PROT_WRITE, MAP_SHARED);
+	if (mlock(p.a.map + psz, psz))
+		pxa_skip("mlock: %s", strerror(errno));
+	pair_merge(&p);
+	/* No page waits to be put on the LRU when a pass begins. */
+	merge_start();
+	merge_settle();
+	merge_stop();
+	pf_truncate(&p.b, 0);
+	pf_touch(&p.a);
+	locked = page_pfn(p.a.map + psz);
+	other = page_pfn(p.a.map + 2 * psz);
+	pf_store(&p.a, p.a.map, psz + 1, 1, 50);
+	pf_store(&p.a, p.a.map, 2 * psz + 1, 1, 51);
+	if (page_pfn(p.a.map + 2 * psz) != other)
+		FAIL("a page that nobody shares any more was copied");
+	if (page_pfn(p.a.map + psz) != locked)
+		FAIL("a locked page that nobody shares any more was copied");
+	check_counters(pxa_expect ? PAIR_SHARED - 2 : 0, 0);
+	pair_check(&p);
+}
+
 static void mlock_one_then_unshare(void) { mlock_then_unshare(false); }
 static void mlock_both_then_unshare(void) { mlock_then_unshare(true); }
 
@@ -774,6 +806,7 @@ static const struct pxa_test tests[] = {
 	T(mprotect_dirty_pte),
 	T(mlock_and_write),
 	T(mlock_then_merge),
+	T(mlock_then_alone),
 	T(mlock_one_then_unshare),
 	T(mlock_both_then_unshare),
 	T(madv_hugepage),

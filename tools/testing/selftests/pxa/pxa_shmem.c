@@ -422,6 +422,38 @@ static void max_unswappable(void)
 	check(&a, &b);
 }
 
+/* Nor does one in a file that no process maps any more take up the bound. */
+static void max_unswappable_unmapped(void)
+{
+	long old = ksm_read("file_max_unswappable");
+	struct pfile a, b, c, d;
+
+	pf_new(&a, "a", 4);
+	pf_new(&b, "b", 4);
+	contents(&a, &b);
+	REQ(ksm_write("file_max_unswappable", 1) == 0);
+	merge(&a, &b, PROT_READ);
+	pf_unmap(&a);
+	pf_unmap(&b);
+	pf_write(&b, 2 * psz, psz, 50);
+	REQ(ksm_read("file_pages_unswappable") == 1);
+
+	pf_new(&c, "c", 4);
+	pf_new(&d, "d", 4);
+	contents(&c, &d);
+	pf_write(&c, psz, psz, 51);
+	pf_write(&d, 2 * psz, psz, 51);
+	pf_map(&c, PROT_READ, MAP_SHARED);
+	pf_map(&d, PROT_READ, MAP_SHARED);
+	merge_start();
+	wait_shared(c.map + psz, d.map + 2 * psz);
+	merge_stop();
+	REQ(ksm_write("file_max_unswappable", old) == 0);
+	check_counters(1, 1);
+	check(&a, &b);
+	check(&c, &d);
+}
+
 static bool swap_on(char *path, size_t len)
 {
 	const char *upper = getenv("PXA_UPPER");
@@ -587,6 +619,7 @@ static const struct pxa_test tests[] = {
 	{ "shared_anonymous", shared_anonymous, 0 },
 	{ "not_with_a_disk", not_with_a_disk, 0 },
 	{ "max_unswappable", max_unswappable, 0 },
+	{ "max_unswappable_unmapped", max_unswappable_unmapped, 0 },
 	{ "swap", swap, 0 },
 	{ "punch_in_full_group", punch_in_full_group, 0 },
 	{ "store_under_ksmd", store_under_ksmd, 0 },
