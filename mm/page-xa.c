@@ -846,9 +846,9 @@ int pxa_dissolve(struct page *page, int refs)
 
 	/*
 	 * fork and munmap change both counts at once, but not under the page
-	 * lock: only without ptes is the number of references exact.
+	 * lock: only without ptes is the number of references exact.  See
+	 * pxa_quiesce() for the isolation.
 	 */
-	/* See pxa_quiesce(). */
 	isolated = PageMlocked(page) && !isolate_lru_page(page);
 	pxa_unmap_slot(page, mapping, index, PXA_TTU_FLAGS);
 	if (!page_mapped(page) && page_count(page) == refs + 1 + isolated) {
