@@ -828,6 +828,8 @@ static void ksm_file_scan_shared(struct page *page,
  */
 static void ksm_file_make_room(unsigned int npages)
 {
+	/* No walk has its mark in the list, which turns here. */
+	lockdep_assert_held(&ksm_thread_mutex);
 	while (npages--) {
 		unsigned long nr = READ_ONCE(ksm_file_nr_unswappable);
 		struct ksm_file_node *node;
@@ -848,8 +850,7 @@ static void ksm_file_make_room(unsigned int npages)
 		if (!node)
 			return;
 		if (page) {
-			if (page_is_ksm_file(page))
-				pxa_dissolve(page, 1);
+			pxa_dissolve(page, 1);
 			unlock_page(page);
 			put_page(page);
 		}

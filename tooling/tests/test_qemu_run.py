@@ -9,6 +9,7 @@ import sys
 import tempfile
 import types
 import unittest
+from unittest import mock
 
 from loading import load
 
@@ -106,32 +107,25 @@ class Judge(unittest.TestCase):
 
 class Cut(unittest.TestCase):
     def test_after_lines(self):
-        saved = RUN.command_line
         with tempfile.TemporaryDirectory() as folder:
             serial = os.path.join(folder, "serial")
-            RUN.command_line = lambda *_: [
-                "sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 0.3; "
-                "echo x >>%s; done; exec sleep 99" % serial]
             args = types.SimpleNamespace(timeout=60, cut=3, serial=serial, quiet=True)
-            try:
+            command = ["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 0.3; "
+                       "echo x >>%s; done; exec sleep 99" % serial]
+            with mock.patch.object(RUN, "command_line", return_value=command):
                 self.assertEqual(RUN.boot(args, "", os.path.join(folder, "log")), RUN.CUT)
-            finally:
-                RUN.command_line = saved
             self.assertGreaterEqual(RUN.lines(serial), 3)
             self.assertLess(RUN.lines(serial), 8)
 
 
 class Killed(unittest.TestCase):
     def test_told(self):
-        saved = RUN.command_line
+        command = ["sh", "-c", "echo guest: status 0; kill -SEGV $$"]
         with tempfile.TemporaryDirectory() as folder:
             log = os.path.join(folder, "log")
-            RUN.command_line = lambda *_: ["sh", "-c", "echo guest: status 0; kill -SEGV $$"]
             args = types.SimpleNamespace(timeout=60, cut=None, quiet=True)
-            try:
+            with mock.patch.object(RUN, "command_line", return_value=command):
                 ended = RUN.boot(args, "", log)
-            finally:
-                RUN.command_line = saved
             with open(log, encoding="ascii") as handle:
                 code, said = RUN.judge(handle.read(), (), ended, 60)
         self.assertEqual(code, 125)
