@@ -125,12 +125,12 @@ static const struct fs_type {
 	const char *name;
 	const char *options;
 	const char *below;		/* of an overlay: what it lies on */
-	bool read_only, in_memory, in_folder, keeps_errors, ext4, nomem_bug;
+	bool read_only, in_memory, in_folder, ext4, no_faults, background;
 } fs_types[] = {
 	/* what it does wrong without sharing as well: pinned(), op_seek() */
 	{ .name = "ext4", .ext4 = true },
-	/* __btrfs_drop_extents() stops the kernel where an allocation fails */
-	{ .name = "btrfs", .nomem_bug = true },
+	/* several functions of it stop the kernel where an allocation fails */
+	{ .name = "btrfs", .no_faults = true },
 	/* the mode that files have elsewhere: one merge domain */
 	{ .name = "vfat", .options = "dmask=0077,fmask=0177" },
 	{ .name = "exfat", .options = "dmask=0077,fmask=0177" },
@@ -138,9 +138,9 @@ static const struct fs_type {
 	 * In the background it makes pages dirty that nobody wrote to; memory that
 	 * fails under such a page is an error that msync() tells.
 	 */
-	{ .name = "f2fs", .options = "background_gc=off" },
+	{ .name = "f2fs", .options = "background_gc=off", .background = true },
 	/* its cache of blocks has an error for whoever reads the block later */
-	{ .name = "squashfs", .read_only = true, .keeps_errors = true },
+	{ .name = "squashfs", .read_only = true, .no_faults = true },
 	{ .name = "erofs", .read_only = true },
 	{ .name = "iso9660", .read_only = true },
 	{ .name = "overlay", .below = "ext4", .ext4 = true },
@@ -159,7 +159,7 @@ static char swap[24];
 
 static int me;
 static uint64_t rnd_state, seed;
-static bool faults;
+static bool faults, slab_faults;
 
 /* one operation, all of it drawn before */
 static struct args {
@@ -672,6 +672,9 @@ skip:
 	return false;
 }
 
+static unsigned char buffer[PAGES * PAGE + PAGE] __attribute__((aligned(4096)));
+static unsigned char second[16 * PAGE] __attribute__((aligned(4096)));
+
 /* ---- faults ------------------------------------------------------------- */
 
 static void make_it_fail(const char *on)
@@ -686,6 +689,20 @@ static void make_it_fail(const char *on)
 }
 
 /*
+ * Before what a system call reads or writes is to be reached without a page fault.
+ * On User Mode Linux one that finds no memory calls the OOM killer, and a call has as
+ * many of them as pages.
+ */
+static void buffer_present(void)
+{
+	size_t i;
+
+	/* locked in memory, but a page may have been shared with a child since */
+	for (i = 0; i < sizeof(buffer); i += PAGE)
+		((volatile unsigned char *)buffer)[i] = buffer[i];
+}
+
+/*
  * Do something that may be repeated, one time in eight with allocations of pages
  * that fail.  These may make it fail or end early, so it is done again without them
  * if it did not give @want; nothing else excuses another result.
@@ -693,11 +710,12 @@ static void make_it_fail(const char *on)
 #define with_faults(want, expr) ({					\
 	__typeof__(expr) _ret;						\
 	bool _with = faults && !(a.y & 0x700) &&			\
-		     !fs_of(a.file)->type.keeps_errors;			\
+		     !fs_of(a.file)->type.no_faults;			\
 	int _err;							\
 									\
 	if (_with) {							\
 		view(a.file);		/* must not fail */		\
+		buffer_present();					\
 		make_it_fail("1");					\
 	}								\
 	_ret = (expr);							\
@@ -716,9 +734,6 @@ static void make_it_fail(const char *on)
 
 #define NOTHING	0
 #define DONE	1
-
-static unsigned char buffer[PAGES * PAGE + PAGE] __attribute__((aligned(4096)));
-static unsigned char second[16 * PAGE] __attribute__((aligned(4096)));
 
 /* A range inside the file, from what was drawn; false if there is none. */
 static bool inside(size_t *off, size_t *len)
@@ -1120,7 +1135,7 @@ static int change_range(const char *what, int mode, size_t off, size_t len)
 	int err;
 
 	note(what, a.file, -1, off, len);
-	err = mode & FALLOC_FL_PUNCH_HOLE && !fs_of(a.file)->type.nomem_bug ?
+	err = mode & FALLOC_FL_PUNCH_HOLE ?
 		with_faults(0, fallocate(view(a.file)->fd, mode, off, len)) :
 		fallocate(view(a.file)->fd, mode, off, len);
 	if (err && errno == EOPNOTSUPP)
@@ -1918,6 +1933,7 @@ static void worker(int number)
 	sigaction(SIGBUS, &act, NULL);
 	sigaction(SIGSEGV, &act, NULL);
 	write_str("/proc/self/oom_score_adj", "-900");
+	must(mlock(buffer, sizeof(buffer)));
 	while (!s->stop) {
 		draw();
 		if (!possible())
@@ -1938,7 +1954,7 @@ static void worker(int number)
 
 static _Atomic(int) *blocks_off;
 
-static void child(void (*fn)(void), int seconds)
+static void child(void (*fn)(void), double seconds)
 {
 	double end = now() + seconds;
 	pid_t pid = must(fork());
@@ -1992,17 +2008,13 @@ static void online(void)
 	}
 }
 
-static void limit_memory(void)
+/*
+ * Not by the limit of the group: below it all that allocates fails for as long as the
+ * limit is down, and so may what raises it.  pxa_reclaim has groups at their limits.
+ */
+static void empty_group(void)
 {
-	char text[64];
-	long usage;
-
-	if (read_str("/tmp/cg/a/memory.usage_in_bytes", text, sizeof(text)))
-		return;
-	usage = atol(text);
-	sprintf(text, "%ld", usage / 4 * 3);
-	write_str("/tmp/cg/a/memory.limit_in_bytes", text);
-	write_str("/tmp/cg/a/memory.limit_in_bytes", "-1");
+	write_str("/tmp/cg/a/memory.force_empty", "0");
 }
 
 static void move_task(void)
@@ -2041,17 +2053,19 @@ static const struct disturbance {
 } disturbances[] = {
 	{ "sync", 30 }, { "drop_caches", 12 }, { "compact", 10 }, { "unmerge", 3 },
 	{ "scan off", 3 }, { "freeze", 3 }, { "remount", 3 }, { "offline", 3 },
-	{ "hog", 4 }, { "limit", 8 }, { "move task", 6 }, { "swap", 2 }, { "idle", 4 },
+	{ "hog", 4 }, { "empty group", 8 }, { "move task", 6 }, { "swap", 2 }, { "idle", 4 },
 };
 
 static _Atomic(unsigned long) *disturbed;
 
+/* f2fs forgets what it is not told again. */
 static void remount(void)
 {
 	const struct fs *fs = &fss[a.y % fs_count];
 
 	must(mount(NULL, fs->top, NULL, MS_REMOUNT | (a.x & 1 ? MS_NOATIME : 0) |
-		   (fs->type.read_only ? MS_RDONLY : 0), NULL));
+		   (fs->type.read_only ? MS_RDONLY : 0),
+		   fs->type.background ? fs->type.options : NULL));
 }
 
 static void disturb(int what)
@@ -2096,8 +2110,7 @@ static void disturb(int what)
 		child(hog, 10);
 		break;
 	case 9:
-		child(limit_memory, 10);
-		write_str("/tmp/cg/a/memory.limit_in_bytes", "-1");
+		child(empty_group, 0.2);
 		break;
 	case 10:
 		move_task();
@@ -2370,38 +2383,52 @@ static void fault_set(const char *name, const char *file, const char *value)
 	char path[100];
 
 	sprintf(path, "/sys/kernel/debug/%s/%s", name, file);
-	write_str(path, value);
+	if (write_str(path, value))
+		die("%s", path);
 }
 
+/* Those caches of ours that only ksmd takes from; the command line has marked them. */
+static const char * const caches[] = { "pxa_alias", "ksm_file_cand" };
+
+static bool caches_marked(void)
+{
+	char path[100], text[32];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(caches); i++) {
+		sprintf(path, "/sys/kernel/slab/%s/failslab", caches[i]);
+		if (read_str(path, text, sizeof(text)) || atol(text) != 1)
+			return false;
+	}
+	return true;
+}
+
+/* What says whose allocations fail is set before any does: this is a process, too. */
 static void start_faults(void)
 {
-	static const char * const caches[] = { "pxa_alias", "ksm_file_cand", "ksm_file_slot" };
 	char path[100];
-	size_t i;
 
 	faults = atoi(option("faults")) && !fault_times("fail_page_alloc", TIMES);
 	if (!faults)
 		return;
-	fault_set("fail_page_alloc", "probability", "15");
+	fault_set("fail_page_alloc", "task-filter", "1");
 	fault_set("fail_page_alloc", "interval", "1");
 	fault_set("fail_page_alloc", "verbose", "0");
 	fault_set("fail_page_alloc", "min-order", "0");
 	fault_set("fail_page_alloc", "ignore-gfp-wait", "0");
 	fault_set("fail_page_alloc", "ignore-gfp-highmem", "0");
-	fault_set("fail_page_alloc", "task-filter", "1");
 	sprintf(path, "/proc/%d/make-it-fail", find_ksmd());
-	write_str(path, "1");
-	/* the slab caches of ours, for everybody */
-	fault_times("failslab", TIMES);
-	fault_set("failslab", "cache-filter", "1");
-	fault_set("failslab", "ignore-gfp-wait", "0");
-	fault_set("failslab", "verbose", "0");
-	fault_set("failslab", "interval", "1");
-	fault_set("failslab", "probability", "3");
-	for (i = 0; i < ARRAY_SIZE(caches); i++) {
-		sprintf(path, "/sys/kernel/slab/%s/failslab", caches[i]);
-		write_str(path, "1");
+	if (write_str(path, "1"))
+		die("%s", path);
+	slab_faults = caches_marked() && !fault_times("failslab", TIMES);
+	if (slab_faults) {
+		fault_set("failslab", "cache-filter", "1");
+		fault_set("failslab", "ignore-gfp-wait", "0");
+		fault_set("failslab", "verbose", "0");
+		fault_set("failslab", "interval", "1");
+		fault_set("failslab", "probability", "3");
 	}
+	fault_set("fail_page_alloc", "probability", "15");
 }
 
 static long faults_injected(void)
@@ -2411,15 +2438,17 @@ static long faults_injected(void)
 	if (!faults)
 		return 0;
 	sum += TIMES - fault_times("fail_page_alloc", 0);
-	if (fault_times("failslab", 0) >= 0)
+	if (slab_faults)
 		sum += TIMES - fault_times("failslab", 0);
 	return sum;
 }
 
 static void stop_faults(void)
 {
-	fault_set("fail_page_alloc", "probability", "0");
-	fault_set("failslab", "probability", "0");
+	if (faults)
+		fault_set("fail_page_alloc", "probability", "0");
+	if (slab_faults)
+		fault_set("failslab", "probability", "0");
 }
 
 /* The contents that all files use: random, or what a file begins with that is there. */
@@ -2665,9 +2694,9 @@ int main(int argc, char **argv)
 	keep_victims();
 	start_faults();
 	s->begin = now();
-	printf("torture: fs %s seed %llu seconds %s processes %d sharing %d faults %d, %ld cpus\n",
+	printf("torture: fs %s seed %llu seconds %s processes %d sharing %d faults %d slab faults %d, %ld cpus\n",
 	       option("fs"), (unsigned long long)seed, option("seconds"), procs, sharing,
-	       faults, sysconf(_SC_NPROCESSORS_ONLN));
+	       faults, slab_faults, sysconf(_SC_NPROCESSORS_ONLN));
 	fflush(stdout);
 	for (i = 0; i <= procs; i++) {
 		pid_t pid = must(fork());
