@@ -38,19 +38,35 @@ collect()
 		result "not ok" "$prefix: no results" "see $log"
 }
 
-# part NAME LOG COMMAND...: a step that either works or not
+# part NAME LOG COMMAND...: a step that either works or not. With PART_LATE it is
+# skipped, for that reason, if timeout(1) ended it.
 part()
 {
-	local name=$1 log=$2 start=$SECONDS
+	local name=$1 log=$2 start=$SECONDS status=0
 	shift 2
 	echo "== $name"
-	if "$@" >"$log" 2>&1 </dev/null; then
+	"$@" >"$log" 2>&1 </dev/null || status=$?
+	case $status in
+	0)
 		result ok "$name"
 		echo "   done in $((SECONDS - start)) s"
-		return 0
-	fi
+		return 0 ;;
+	124|137)
+		if [ -n "${PART_LATE:-}" ]; then
+			result skip "$name" "$PART_LATE"
+			return 1
+		fi ;;
+	esac
 	grep -E 'error|Error|not ok|FAIL' "$log" | tail -n 6 | sed 's/^/   /' || true
 	result "not ok" "$name" "see $log"
+	return 1
+}
+
+# in_time SECONDS NAME: is it early enough for this? If not it is skipped.
+in_time()
+{
+	[ $SECONDS -gt "$1" ] || return 0
+	result skip "$2" "no time: $SECONDS s since the start"
 	return 1
 }
 

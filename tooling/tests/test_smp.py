@@ -21,7 +21,7 @@ set -euo pipefail
 RESULTS=$OUT/results.tap
 . "$TOOLING/results.sh"
 . "$TOOLING/smp.sh"
-SMP_TORTURE=5 SMP_POWERCUT=6 SMP_HW=5
+SMP_HANGS=60
 %s
 smp
 summary
@@ -99,13 +99,13 @@ class Smp(unittest.TestCase):
         mark = os.path.join(self.out, "child")
         status, results, text = self.smp(
             "SMP_BUILT_BY=2; result ok other",
-            build="(sleep 4; touch %s) & wait" % mark)
+            build="(sleep 20; touch %s) & wait" % mark)
         self.assertEqual(status, 0, text)
         self.assertEqual(results.pop("other"), "ok")
         self.assertEqual(len(results), 7)
         self.assertEqual(set(results.values()), {"SKIP"})
         self.assertIn("no time: not built in 2 s", text)
-        time.sleep(4)
+        time.sleep(20)
         self.assertFalse(os.path.exists(mark), "what the builder started goes on")
 
     def test_guest_fails(self):
@@ -123,18 +123,40 @@ class Smp(unittest.TestCase):
         self.assertIn("   qemu-run: QEMU itself was killed by SIGSEGV\n", text)
 
     def test_guest_hangs(self):
-        status, results, text = self.smp("SMP_POWERCUT=2", powercut="exec sleep 60")
+        status, results, text = self.smp("SMP_HANGS=4", powercut="exec sleep 60")
         self.assertEqual(status, 1)
         self.assertEqual(results[POWERCUT], "not ok")
-        self.assertIn("not at its end after 2 s", text)
+        self.assertIn("not at its end after 4 s", text)
 
     def test_no_time_for_the_last(self):
-        # enough for those that may take less
+        # enough for those that need less
         status, results, text = self.smp("SMP_ENDED_BY=300 SMP_POWERCUT=301")
         self.assertEqual(status, 0, text)
         self.assertEqual(results[POWERCUT], "SKIP")
         self.assertEqual([how for name, how in results.items() if name != POWERCUT],
                          ["ok"] * 6)
+
+    def test_time_ends_within_the_last(self):
+        status, results, text = self.smp(
+            "SMP_HANGS=600 SMP_TORTURE=1 SMP_HW=1 SMP_POWERCUT=1 SMP_ENDED_BY=8",
+            powercut="exec sleep 60")
+        self.assertEqual(status, 0, text)
+        self.assertEqual(results[POWERCUT], "SKIP")
+        self.assertIn("no time: not at its end after", text)
+        self.assertEqual([how for name, how in results.items() if name != POWERCUT],
+                         ["ok"] * 6)
+
+    def test_in_time(self):
+        status, results, text = self.smp(
+            "SECONDS=100; in_time 100 early && result ok early;"
+            "in_time 98 late && result ok late; SECONDS=0")
+        self.assertEqual(status, 0, text)
+        self.assertEqual((results["early"], results["late"]), ("ok", "SKIP"))
+
+    def test_fails_within_the_last(self):
+        status, results, _ = self.smp("SMP_HANGS=600 SMP_ENDED_BY=300", powercut="exit 1")
+        self.assertEqual(status, 1)
+        self.assertEqual(results[POWERCUT], "not ok")
 
     def test_selftests_fail(self):
         status, results, text = self.smp(hw="echo 'not ok 3 - tmpfs.pxa_hw: x'; exit 1")

@@ -33,7 +33,7 @@ struct waiter {
 
 static void *wait_on(void *arg)
 {
-	struct timespec to = { 8, 0 };
+	struct timespec to = { 2 * MERGE_SECONDS, 0 };
 	struct waiter *w = arg;
 
 	w->state = 1;

@@ -20,7 +20,7 @@
 #define SYSCTL_FILE	"/proc/sys/vm/ksm_file"
 #define KPF_ANON	12
 #define KPF_KSM		21
-#define TEST_SECONDS	120
+#define TEST_SECONDS	300
 
 size_t psz;
 bool pxa_expect = true;

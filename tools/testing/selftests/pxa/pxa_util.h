@@ -59,8 +59,11 @@
 #define XFS_SUPER_MAGIC 0x58465342
 #endif
 
-/* Seconds a single operation may take: the bugs looked for loop forever. */
-#define OP_SECONDS	10
+/*
+ * Seconds a single operation may take: the bugs looked for loop forever, and a guest
+ * without KVM on a busy host needs ten for reclaim of a whole group.
+ */
+#define OP_SECONDS	40
 /* Seconds the merge may take to reach a state that is waited for. */
 #define MERGE_SECONDS	40
 
