@@ -41,6 +41,7 @@
 #include <dirent.h>
 #include <linux/fs.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/swap.h>
@@ -1954,7 +1955,7 @@ static void worker(int number)
 
 static _Atomic(int) *blocks_off;
 
-static void child(void (*fn)(void), double seconds)
+static void child(void (*fn)(void), int seconds)
 {
 	double end = now() + seconds;
 	pid_t pid = must(fork());
@@ -2009,12 +2010,35 @@ static void online(void)
 }
 
 /*
- * Not by the limit of the group: below it all that allocates fails for as long as the
- * limit is down, and so may what raises it.  pxa_reclaim has groups at their limits.
+ * Reclaim a part of a group, by its limit.  While that is down all of the group may fail
+ * to allocate, which is no fault: so not for long, and raised by a process that is not
+ * of the group, that does not open anything for it, and that others do not interrupt.
  */
-static void empty_group(void)
+static int limit_fd;
+
+static void limit_memory(void)
 {
-	write_str("/tmp/cg/a/memory.force_empty", "0");
+	struct sched_param first = { .sched_priority = 1 };
+	char text[64];
+
+	if (write_str("/tmp/cg/tasks", "0") || sched_setscheduler(0, SCHED_FIFO, &first) ||
+	    read_str("/tmp/cg/a/memory.usage_in_bytes", text, sizeof(text)))
+		die("limit");
+	sprintf(text, "%ld", atol(text) / 4 * 3);
+	/* EBUSY: it can't be reached, and is as before */
+	if (pwrite(limit_fd, text, strlen(text), 0) >= 0)
+		must(pwrite(limit_fd, "-1", 2, 0));
+}
+
+static void limit(void)
+{
+	limit_fd = open("/tmp/cg/a/memory.limit_in_bytes", O_WRONLY);
+	if (limit_fd < 0)
+		return;
+	child(limit_memory, 10);
+	/* should it have been killed in between */
+	must(pwrite(limit_fd, "-1", 2, 0));
+	close(limit_fd);
 }
 
 static void move_task(void)
@@ -2053,7 +2077,7 @@ static const struct disturbance {
 } disturbances[] = {
 	{ "sync", 30 }, { "drop_caches", 12 }, { "compact", 10 }, { "unmerge", 3 },
 	{ "scan off", 3 }, { "freeze", 3 }, { "remount", 3 }, { "offline", 3 },
-	{ "hog", 4 }, { "empty group", 8 }, { "move task", 6 }, { "swap", 2 }, { "idle", 4 },
+	{ "hog", 4 }, { "limit", 8 }, { "move task", 6 }, { "swap", 2 }, { "idle", 4 },
 };
 
 static _Atomic(unsigned long) *disturbed;
@@ -2110,7 +2134,7 @@ static void disturb(int what)
 		child(hog, 10);
 		break;
 	case 9:
-		child(empty_group, 0.2);
+		limit();
 		break;
 	case 10:
 		move_task();
