@@ -63,7 +63,9 @@
  * Seconds a single operation may take: the bugs looked for loop forever, and a guest
  * without KVM on a busy host needs ten for reclaim of a whole group.
  */
+#ifndef OP_SECONDS
 #define OP_SECONDS	40
+#endif
 /* Seconds the merge may take to reach a state that is waited for. */
 #define MERGE_SECONDS	40
 
