@@ -50,13 +50,12 @@ smp_part()
 	local name=$1 log=$2 need=$3 left=$((SMP_ENDED_BY - SECONDS)) limit=$SMP_HANGS
 	shift 3
 	in_time $((SMP_ENDED_BY - need)) "$name" || return 0
-	PART_LATE=
+	local PART_LATE=
 	if [ $left -lt "$limit" ]; then
 		limit=$left
 		PART_LATE="no time: not at its end after $left s"
 	fi
 	part "$name" "$log" limited "$limit" "$@" || true
-	PART_LATE=
 	figures "$log"
 }
 

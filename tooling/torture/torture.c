@@ -126,7 +126,7 @@ static const struct fs_type {
 	const char *name;
 	const char *options;
 	const char *below;		/* of an overlay: what it lies on */
-	bool read_only, in_memory, in_folder, ext4, no_faults, background;
+	bool read_only, in_memory, in_folder, ext4, no_faults;
 } fs_types[] = {
 	/* what it does wrong without sharing as well: pinned(), op_seek() */
 	{ .name = "ext4", .ext4 = true },
@@ -139,7 +139,7 @@ static const struct fs_type {
 	 * In the background it makes pages dirty that nobody wrote to; memory that
 	 * fails under such a page is an error that msync() tells.
 	 */
-	{ .name = "f2fs", .options = "background_gc=off", .background = true },
+	{ .name = "f2fs", .options = "background_gc=off" },
 	/* its cache of blocks has an error for whoever reads the block later */
 	{ .name = "squashfs", .read_only = true, .no_faults = true },
 	{ .name = "erofs", .read_only = true },
@@ -2009,13 +2009,13 @@ static void online(void)
 	}
 }
 
+static int limit_fd;
+
 /*
  * Reclaim a part of a group, by its limit.  While that is down all of the group may fail
  * to allocate, which is no fault: so not for long, and raised by a process that is not
  * of the group, that does not open anything for it, and that others do not interrupt.
  */
-static int limit_fd;
-
 static void limit_memory(void)
 {
 	struct sched_param first = { .sched_priority = 1 };
@@ -2082,14 +2082,13 @@ static const struct disturbance {
 
 static _Atomic(unsigned long) *disturbed;
 
-/* f2fs forgets what it is not told again. */
+/* With its options: f2fs forgets what it is not told again. */
 static void remount(void)
 {
 	const struct fs *fs = &fss[a.y % fs_count];
 
 	must(mount(NULL, fs->top, NULL, MS_REMOUNT | (a.x & 1 ? MS_NOATIME : 0) |
-		   (fs->type.read_only ? MS_RDONLY : 0),
-		   fs->type.background ? fs->type.options : NULL));
+		   (fs->type.read_only ? MS_RDONLY : 0), fs->type.options));
 }
 
 static void disturb(int what)
@@ -2428,6 +2427,15 @@ static bool caches_marked(void)
 }
 
 /* What says whose allocations fail is set before any does: this is a process, too. */
+static void fault_start(const char *name, const char *filter, const char *probability)
+{
+	fault_set(name, filter, "1");
+	fault_set(name, "interval", "1");
+	fault_set(name, "verbose", "0");
+	fault_set(name, "ignore-gfp-wait", "0");
+	fault_set(name, "probability", probability);
+}
+
 static void start_faults(void)
 {
 	char path[100];
@@ -2435,24 +2443,15 @@ static void start_faults(void)
 	faults = atoi(option("faults")) && !fault_times("fail_page_alloc", TIMES);
 	if (!faults)
 		return;
-	fault_set("fail_page_alloc", "task-filter", "1");
-	fault_set("fail_page_alloc", "interval", "1");
-	fault_set("fail_page_alloc", "verbose", "0");
 	fault_set("fail_page_alloc", "min-order", "0");
-	fault_set("fail_page_alloc", "ignore-gfp-wait", "0");
 	fault_set("fail_page_alloc", "ignore-gfp-highmem", "0");
 	sprintf(path, "/proc/%d/make-it-fail", find_ksmd());
 	if (write_str(path, "1"))
 		die("%s", path);
 	slab_faults = caches_marked() && !fault_times("failslab", TIMES);
-	if (slab_faults) {
-		fault_set("failslab", "cache-filter", "1");
-		fault_set("failslab", "ignore-gfp-wait", "0");
-		fault_set("failslab", "verbose", "0");
-		fault_set("failslab", "interval", "1");
-		fault_set("failslab", "probability", "3");
-	}
-	fault_set("fail_page_alloc", "probability", "15");
+	if (slab_faults)
+		fault_start("failslab", "cache-filter", "3");
+	fault_start("fail_page_alloc", "task-filter", "15");
 }
 
 static long faults_injected(void)
